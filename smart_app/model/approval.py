@@ -1,0 +1,50 @@
+"""An Approval: what a clinician signed, by content hash, and as whom for whom (design section 6, "What is signed")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from smart_app.model.identity import PatientIdentity, PatientKey, User
+
+
+class WriteChoice(StrEnum):
+    """Safety rule 13: write; the site's restricted note type; or not write, with a reason."""
+
+    WRITE = "write"
+    RESTRICTED = "restricted"
+    KEEP = "keep"
+    COPY_BY_HAND = "copy-by-hand"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """A signature over planned resources.
+
+    ``content_hash`` covers the planned resources with urn:uuid references and the identifiers fixed at signing;
+    ``displayed_hash`` covers what the page showed. ``patient_identity`` is what the guard compares before each send.
+    ``awaiting`` names the supervisor whose co-signature must come first (a trainee's signature), None otherwise.
+    """
+
+    id: UUID
+    screening_id: UUID
+    patient: PatientKey
+    patient_identity: PatientIdentity
+    encounter_id: str | None
+    signer: User
+    signed_at: datetime
+    launch_id: str
+    reference_code: str
+    content_hash: str
+    displayed_hash: str
+    choice: WriteChoice
+    choice_reason: str
+    note_text: str
+    plan_text: str
+    deceased_confirmed: bool = False
+    awaiting: str | None = None
+    co_signed_by: User | None = None
+    co_signed_at: datetime | None = None
+    version: int = 1

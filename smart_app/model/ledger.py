@@ -1,0 +1,99 @@
+"""A ledger row: one resource on its way to the EHR, at most once (design section 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+from uuid import UUID
+
+from smart_app.model.moves import IllegalMove
+
+
+class RowState(StrEnum):
+    """Where a resource stands. Only ``written`` means that the EHR has it."""
+
+    PLANNED = "planned"
+    SENDING = "sending"
+    WAITING = "waiting"
+    WRITTEN = "written"
+    HELD = "held"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    NOT_SUPPORTED = "not-supported"
+    CANCELLED = "cancelled"
+
+
+ENDED = frozenset({RowState.WRITTEN, RowState.HELD, RowState.REFUSED, RowState.NOT_SUPPORTED, RowState.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerRow:
+    """One resource of one approval.
+
+    ``key`` names it within the approval (``observation:phq9-1``); ``depends_on`` are keys whose EHR ids it needs.
+    ``resource`` is the signed JSON text with urn:uuid references; ``content_hash`` its own hash. ``attempt`` fences
+    our row: a result is recorded only by the attempt that claimed it. ``lease_until`` bounds a claim.
+    """
+
+    id: UUID
+    approval_id: UUID
+    ordinal: int
+    key: str
+    kind: str
+    resource_type: str
+    full_url: str
+    identifier_value: str
+    resource: str
+    content_hash: str
+    depends_on: tuple[str, ...]
+    state: RowState
+    reason_code: str = ""
+    reason: str = ""
+    attempt: int = 0
+    lease_until: datetime | None = None
+    not_before: datetime | None = None
+    sent_at: datetime | None = None
+    ended_at: datetime | None = None
+    resource_id: str | None = None
+    version_id: str | None = None
+    http_status: int | None = None
+    looked_up_at: datetime | None = None
+    look_ups: int = 0
+
+    def claim(self, now: datetime, lease_until: datetime) -> Self:
+        """Lease a planned or waiting row; a lease that has run out on ``planned`` may be claimed again."""
+        free = self.lease_until is None or self.lease_until <= now
+        due = self.not_before is None or self.not_before <= now
+        if self.state not in {RowState.PLANNED, RowState.WAITING} or not free or not due:
+            raise IllegalMove(f"a row that is {self.state} cannot be claimed")
+        return replace(self, state=RowState.PLANNED, attempt=self.attempt + 1, lease_until=lease_until)
+
+    def start_sending(self, now: datetime) -> Self:
+        """Commit ``sending`` directly before the first byte; the caller saw that the lease outlives the POST."""
+        if self.state is not RowState.PLANNED or self.lease_until is None or self.lease_until <= now:
+            raise IllegalMove("only a leased planned row can be sent")
+        return replace(self, state=RowState.SENDING, sent_at=now)
+
+    def lapse(self, now: datetime) -> Self:
+        """Turn an expired ``sending`` into ``unknown``, never ``planned``: the EHR may have it."""
+        if self.state is not RowState.SENDING or self.lease_until is None or self.lease_until > now:
+            raise IllegalMove("the lease has not run out")
+        return replace(self, state=RowState.UNKNOWN, lease_until=None, reason_code="lease-lapsed")
+
+    def end(self, state: RowState, now: datetime, **found: object) -> Self:
+        """Record where the row ends; ``found`` are fields such as resource_id, http_status, reason."""
+        if self.state in ENDED:
+            raise IllegalMove(f"a row that is {self.state} has ended")
+        return replace(self, state=state, lease_until=None, ended_at=now if state in ENDED else None, **found)  # type: ignore[arg-type]  # field names are checked by replace()
+
+    def postpone(self, state: RowState, not_before: datetime | None, reason_code: str, reason: str = "") -> Self:
+        """Put a row back that was surely not written: planned (later) or waiting (for a token or a dependency)."""
+        if state not in {RowState.PLANNED, RowState.WAITING}:
+            raise IllegalMove(f"{state} is not a state to wait in")
+        if self.state in ENDED:
+            raise IllegalMove(f"a row that is {self.state} has ended")
+        return replace(
+            self, state=state, lease_until=None, not_before=not_before, reason_code=reason_code, reason=reason
+        )
