@@ -1,0 +1,75 @@
+"""Who answered a screening, and how: informant, mode, helpers, time, language.
+
+Written into QuestionnaireResponse.author, .source, .authored and the completionMode extension
+(http://hl7.org/fhir/R4/extension-questionnaireresponse-completionmode.html), into Observation.effective[x] and
+.performer, into Provenance and into the note.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fhir_mappings.errors import ImpreciseDateTime, MappingError
+from fhir_mappings.r4 import PartialDateTime, Precision, parse_partial_date_time
+
+
+class Informant(StrEnum):
+    """Whose answers these are."""
+
+    PATIENT = "patient"
+    PROXY = "proxy"
+    ASSISTED = "assisted"
+
+
+class Mode(StrEnum):
+    """How the answers were taken."""
+
+    OWN_DEVICE = "own-device"
+    HANDED_OVER_DEVICE = "handed-over-device"
+    INTERVIEW = "interview"
+    TELEPHONE = "telephone"
+    VIDEO = "video"
+    PAPER = "paper"
+
+
+SELF_ENTERED = frozenset({Mode.OWN_DEVICE, Mode.HANDED_OVER_DEVICE})
+"""Modes in which the informant wrote the answers down, not a member of staff."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """A person or organization by FHIR reference ("Practitioner/7"; None where only a name is known) and name."""
+
+    reference: str | None
+    display: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Administration:
+    """Who and how of one screening.
+
+    `relationship` is the proxy's, in words ("mother"); `proxy` is the proxy as a RelatedPerson where the EHR has one.
+    `administered_by` gave the form, `entered_by` typed the answers (None: the informant did).
+    `answered_at` is a FHIR dateTime as precise as it is known, at least to the day.
+    Raises: ImpreciseDateTime, MappingError for a proxy without relationship.
+    """
+
+    informant: Informant
+    mode: Mode
+    answered_at: str
+    language: str
+    relationship: str | None = None
+    proxy: Party | None = None
+    administered_by: Party | None = None
+    entered_by: Party | None = None
+    interpreter: bool = False
+
+    def __post_init__(self) -> None:
+        if self.when.precision < Precision.DAY:
+            raise ImpreciseDateTime("administration.answered_at", "must be known at least to the day")
+        if self.informant is Informant.PROXY and not self.relationship:
+            raise MappingError("administration.relationship", "a proxy's relationship to the patient must be told")
+
+    @property
+    def when(self) -> PartialDateTime:
+        """`answered_at`, parsed."""
+        return parse_partial_date_time(self.answered_at, "administration.answered_at")

@@ -1,0 +1,90 @@
+"""What scoring gives: scores with bounds, band and screen result, and the report that the command line prints."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from fhir_mappings.errors import Issue
+from fhir_mappings.instrument import Band, Coding, Cutoff, Points
+from fhir_mappings.risk import RiskFlag
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatientFacts:
+    """What a cut-off can depend on: R4 administrative gender, birth date, and the day of the answers."""
+
+    gender: str | None = None
+    birth_date: date | None = None
+    on: date | None = None
+
+    @property
+    def age(self) -> int | None:
+        """Age in whole years on that day, None where it can't be told."""
+        if self.birth_date is None or self.on is None:
+            return None
+        born, on = self.birth_date, self.on
+        return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """One score. `value` and `positive` are None where not known: never a zero, never a negative.
+
+    `bounds` is the lowest and highest possible value, both equal to `value` when complete. `missing_rule` names the
+    rule by which a prorated value came about, and is shown wherever the value is.
+    """
+
+    id: str
+    coding: Coding
+    value: Points | None
+    range: tuple[Points, Points]
+    bounds: tuple[Points, Points]
+    band: Band | None
+    positive: bool | None
+    cutoff: Cutoff | None
+    missing_rule: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the object that stands in `scores` of the command line's output."""
+        band = self.band
+        return {
+            "id": self.id,
+            "code": self.coding.to_json(),
+            "value": _plain(self.value),
+            "range": [_plain(bound) for bound in self.range],
+            "bounds": [_plain(bound) for bound in self.bounds],
+            "band": band and {"label": band.chart_label, "min": _plain(band.min), "max": _plain(band.max)},
+            "positive": self.positive,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreReport:
+    """All scores of one response. `unanswered` lists required items without answer, declined ones too."""
+
+    instrument_id: str
+    canonical: str
+    complete: bool
+    scores: tuple[Score, ...]
+    alerts: tuple[RiskFlag, ...]
+    unanswered: tuple[str, ...]
+
+    def to_json(self, issues: tuple[Issue, ...] = ()) -> dict[str, Any]:
+        """Give the object that `smart-screening score` prints."""
+        return {
+            "instrument": self.instrument_id,
+            "canonical": self.canonical,
+            "complete": self.complete,
+            "scores": [score.to_json() for score in self.scores],
+            "alerts": [
+                {"id": flag.rule_id, "linkId": flag.link_id, "level": flag.level, "reason": flag.reason}
+                for flag in self.alerts
+            ],
+            "unanswered": list(self.unanswered),
+            "issues": [issue.to_json() for issue in issues],
+        }
+
+
+def _plain(value: Points | None) -> int | float | None:
+    return float(value) if isinstance(value, Decimal) else value
