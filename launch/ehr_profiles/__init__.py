@@ -1,0 +1,1 @@
+"""One TOML file per vendor; read by launch.ehr_profile."""
