@@ -1,0 +1,266 @@
+"""What the pages of review, alerts, encounter, outcome and worklist show, in words (see views.py)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from smart_app.screening.views import BandMark, Choice, Frame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RulerSegment:
+    """A band on the ruler, per cent: where it starts and how wide it is."""
+
+    label: str
+    level: int
+    start: float
+    width: float
+    holds_score: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruler:
+    """The severity ruler. ``low`` and ``high`` are equal for a known score, and span what is possible otherwise."""
+
+    segments: tuple[RulerSegment, ...]
+    low: float
+    high: float
+    cutoff: float | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreView:
+    """One score. ``value`` None: not known, and ``figure`` says between what ("at least 8, at most 17")."""
+
+    id: str
+    label: str
+    value: str | None
+    of: str
+    figure: str
+    band: BandMark | None
+    screen: str
+    completeness: str
+    rule: str
+    ruler: Ruler | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeView:
+    """Change against one earlier result. ``badge``: a Badge value or None (withheld or no published figure)."""
+
+    heading: str
+    badge: str | None
+    badge_label: str
+    words: str
+    citation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerRow:
+    """One answer. ``notable`` ones stand first. ``earlier`` lists what stood before in this form, with times.
+
+    ``direction``: up, down, same or "" (no earlier result); ``change`` in words ("+1").
+    """
+
+    link_id: str
+    number: str
+    text: str
+    points: str
+    answer: str
+    status: str
+    notable: bool
+    scored: bool
+    direction: str
+    change: str
+    earlier: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertStep:
+    """One recorded step on an alert: what, by whom and when, and the words of the person."""
+
+    title: str
+    when: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertView:
+    """One alert with its steps and, while open, what can be recorded. ``rule`` names the published rule and source.
+
+    ``answers``: every answer of that item with its time, first to last, then those asked again.
+    ``action`` is what the published rule asks for. ``done`` and ``dispositions`` are the choices of the form; no risk
+    level is proposed.
+    """
+
+    alert_id: UUID
+    screening_id: UUID
+    title: str
+    item: str
+    answers: tuple[str, ...]
+    rule: str
+    action: str
+    state: str
+    state_words: str
+    steps: tuple[AlertStep, ...]
+    is_open: bool
+    blocks_signing: bool
+    may_act: bool
+    may_close: bool
+    done: tuple[Choice, ...]
+    dispositions: tuple[Choice, ...]
+    answer_options: tuple[Choice, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanLineView:
+    """One line of "what signing will write"."""
+
+    what: str
+    chart_as: str
+    writes: bool
+    words: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncounterOption:
+    """A visit to choose: type, date and status in words; ``encounter_id`` "none" for none."""
+
+    encounter_id: str
+    words: str
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocker:
+    """A reason why signing is not possible yet. ``anchor`` is the part of the page where it is settled."""
+
+    code: str
+    text: str
+    anchor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignView:
+    """The sign panel. ``displayed_hash`` goes back with the form; a page that has changed since is refused.
+
+    ``choices`` are write, restricted, keep and copy-by-hand; none is chosen for a minor (safety rule 13).
+    """
+
+    may_sign: bool
+    blockers: tuple[Blocker, ...]
+    button: str
+    statement: str
+    release_notice: str
+    choices: tuple[Choice, ...]
+    choices_notice: str
+    asks_deceased: bool
+    co_sign_notice: str
+    displayed_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteView:
+    """The note for the chart. ``version`` goes back with a save (0: never edited); ``problems`` block signing."""
+
+    text: str
+    edited: bool
+    version: int
+    saved: str
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewView:
+    """Everything on the review page, the blocking thing first."""
+
+    frame: Frame
+    screening_id: UUID
+    instrument_id: str
+    title: str
+    subtitle: str
+    scores: tuple[ScoreView, ...]
+    changes: tuple[ChangeView, ...]
+    change_notices: tuple[str, ...]
+    alerts: tuple[AlertView, ...]
+    suicide_notice: str
+    answers: tuple[AnswerRow, ...]
+    comment: str
+    note: NoteView
+    plan: tuple[PlanLineView, ...]
+    plan_summary: str
+    encounters: tuple[EncounterOption, ...]
+    encounter: str
+    encounter_notice: str
+    sign: SignView
+    licence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncounterView:
+    """The page on which a visit is chosen where the launch has none."""
+
+    frame: Frame
+    options: tuple[EncounterOption, ...]
+    notice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeRow:
+    """One resource: ``state`` is a RowState value, ``state_words`` its words, ``detail`` its id or the reason."""
+
+    what: str
+    chart_as: str
+    state: str
+    state_words: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeGroup:
+    """Rows under one heading; what needs a person comes first."""
+
+    title: str
+    rows: tuple[OutcomeRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeView:
+    """What became of each resource of one signature. ``copy_text`` is for a chart that takes it by hand only."""
+
+    frame: Frame
+    screening_id: UUID
+    heading: str
+    signed: str
+    counts: tuple[str, ...]
+    groups: tuple[OutcomeGroup, ...]
+    next_steps: tuple[str, ...]
+    reference_code: str
+    copy_text: str
+    may_finish_writing: bool
+    may_co_sign: bool
+    note_text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorklistRow:
+    """An open alert or an unwritten result of a patient whose chart may not be open here."""
+
+    kind: str
+    patient: str
+    what: str
+    when: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorklistView:
+    """Open alerts that the user may see, then results still unwritten; each view of it is audited."""
+
+    frame: Frame
+    alerts: tuple[WorklistRow, ...]
+    unwritten: tuple[WorklistRow, ...]
+    as_of: str

@@ -1,0 +1,287 @@
+"""What the pages of home, form and start show, in words: templates place these values and compute nothing.
+
+Dates and times are already worded ("today 10:38", "12 Oct 2026"); numbers for pictures are per cent of the width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from smart_app.model.rights import Right
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Banner:
+    """Who the page is about: on every page of a patient (safety rule 2). ``notices``: deceased, record not active."""
+
+    name: str
+    born: str
+    sex: str
+    mrn: str
+    visit: str
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertStrip:
+    """An open alert in one line, for every clinician page of the patient."""
+
+    alert_id: UUID
+    screening_id: UUID
+    title: str
+    text: str
+    handed_over: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """What surrounds every page of a launch. ``rights`` only decides what is offered; each use case checks again."""
+
+    launch_id: str
+    banner: Banner
+    user_name: str
+    ehr_name: str
+    is_test: bool
+    alerts: tuple[AlertStrip, ...]
+    rights: frozenset[Right]
+    notice: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BandMark:
+    """A severity range: its words and its place 1 to 5 in the ramp."""
+
+    label: str
+    level: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkItem:
+    """Something unfinished. ``kind``: draft, review, unwritten, co-sign. ``action`` labels the link."""
+
+    screening_id: UUID
+    kind: str
+    title: str
+    detail: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueItem:
+    """An instrument to give: every one of the library, ``due`` first with the reason. ``key`` is its number key."""
+
+    instrument_id: str
+    short_name: str
+    title: str
+    due: bool
+    reason: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeView:
+    """The patient's overview, without the history: that is its own URL (design section 7, "Slow EHR")."""
+
+    frame: Frame
+    unfinished: tuple[WorkItem, ...]
+    due: tuple[DueItem, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrendPoint:
+    """A point of a sparkline, per cent from the left and from the top; ``words`` tell it ("12 Oct 2026: 10")."""
+
+    x: float
+    y: float
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultRow:
+    """The newest result of one instrument and its trend. ``value`` None: no score, and ``screen`` says not known."""
+
+    instrument_id: str
+    short_name: str
+    when: str
+    value: str | None
+    of: str
+    band: BandMark | None
+    screen: str
+    badge: str | None
+    change: str
+    screening_id: UUID | None
+    trend: tuple[TrendPoint, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierResult:
+    """One earlier result in the table beside the trends, newest first; ``origin``: this app, or the chart."""
+
+    short_name: str
+    when: str
+    value: str
+    band: str
+    origin: str
+    screening_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryView:
+    """Earlier results of this app and of the chart. ``notices`` say what could not be read."""
+
+    frame: Frame
+    rows: tuple[ResultRow, ...]
+    results: tuple[EarlierResult, ...]
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One option of a radio group or a select."""
+
+    value: str
+    label: str
+    chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartView:
+    """The "who and how" form. ``draft_id``: an unfinished form of this instrument that may be continued instead.
+
+    ``warnings`` speak of age outside the validated range and of an unsafe setting; ``default_informant`` is chosen.
+    """
+
+    frame: Frame
+    instrument_id: str
+    short_name: str
+    title: str
+    informants: tuple[Choice, ...]
+    modes: tuple[Choice, ...]
+    languages: tuple[Choice, ...]
+    draft_id: UUID | None
+    draft: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionView:
+    """One answer that an item offers. ``points`` is its weight as shown ("2"), "" for an unscored item."""
+
+    code: str
+    label: str
+    points: str
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemView:
+    """One item of the form. ``version`` is what the page has seen, and goes back with a save.
+
+    ``status``: answered, declined or blank; ``saved`` its words ("Saved 10:33", "Not answered"). ``unscored_heading``
+    is "Not part of the score" on the first such item, "" elsewhere. ``enabled`` False: greyed out until it applies.
+    """
+
+    link_id: str
+    number: str
+    text: str
+    options: tuple[OptionView, ...]
+    may_decline: bool
+    status: str
+    saved: str
+    version: int
+    enabled: bool
+    scored: bool
+    unscored_heading: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """An item without an answer at hand-in. ``risk``: leaving it blank opens an alert."""
+
+    link_id: str
+    number: str
+    text: str
+    risk: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """What this page sent differs from what is saved: asked about, never decided by us (safety rule 6).
+
+    ``posted_code`` is "" for blank and "declined" for a refusal, as in the form; ``saved`` says who and when.
+    """
+
+    link_id: str
+    number: str
+    text: str
+    posted_code: str
+    posted: str
+    saved_code: str
+    saved: str
+    saved_version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormView:
+    """The form of one screening. ``device`` is this page's random id; it goes back with every save and the hand-in.
+
+    ``missing`` and ``differences`` are filled after a hand-in that needs an answer to them. ``total`` is "" until
+    every scored item is answered. ``risk_notice`` is filled once a risk answer stands.
+    """
+
+    frame: Frame
+    screening_id: UUID
+    instrument_id: str
+    short_name: str
+    title: str
+    instruction: str
+    licence: tuple[str, ...]
+    language: str
+    giving: str
+    device: str
+    items: tuple[ItemView, ...]
+    answered: int
+    count: int
+    progress: str
+    total: str
+    risk_notice: str
+    missing: tuple[Missing, ...] = ()
+    differences: tuple[Difference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedView:
+    """What became of one save, for the page. ``kind``: saved, unchanged, late, conflict (see ``SaveKind``).
+
+    ``code`` and ``version`` are those that now stand; ``words`` go beside the item; ``alert`` tells that one opened.
+    """
+
+    link_id: str
+    kind: str
+    code: str
+    version: int
+    words: str
+    alert: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaveReport:
+    """What became of a batch of saves. ``risk_notice`` is for the page's alert region, "" without one."""
+
+    saves: tuple[SavedView, ...]
+    answered: int
+    count: int
+    progress: str
+    total: str
+    risk_notice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandInResult:
+    """Whether the form was handed in; if not, what must be answered first. What could be saved is saved either way."""
+
+    handed_in: bool
+    missing: tuple[Missing, ...]
+    differences: tuple[Difference, ...]
+    alerts_opened: int
