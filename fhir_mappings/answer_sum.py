@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from fhir_mappings.answers import Answers, AnswerStatus
+from fhir_mappings.answers import Answers, AnswerStatus, is_enabled
 from fhir_mappings.instrument import Instrument, Points, ScoreDefinition
 
 
@@ -75,3 +75,15 @@ def add_up(instrument: Instrument, definition: ScoreDefinition, answers: Answers
         low += weights.low
         high += weights.high
     return AnswerSum(total, total + low, total + high, tuple(missing), tuple(foreign))
+
+
+def find_unanswered(instrument: Instrument, answers: Answers) -> tuple[str, ...]:
+    """Give the required items without answer that the answers so far enable, declined ones too."""
+    find = answers.get
+    return tuple(
+        [
+            item.link_id
+            for item in instrument.required_items
+            if ((answer := find(item.link_id)) is None or answer.status is not _ANSWERED) and is_enabled(item, answers)
+        ]
+    )

@@ -5,10 +5,12 @@ Sources: http://hl7.org/fhir/R4/bundle.html (collection); the Bundle's own rules
 
 from dataclasses import dataclass, field
 
-from fhir_mappings.errors import UnknownItem
-from fhir_mappings.questionnaire import EnableWhen, Item, Operator, Option
-from fhir_mappings.r4 import Coding, Json
-from fhir_mappings.risk_rule import NextInstrument, RiskRule
+from fhir_mappings.element import Element
+from fhir_mappings.errors import MalformedInstrument, UnknownItem
+from fhir_mappings.observation_definition import parse_scores
+from fhir_mappings.questionnaire import EnableWhen, Item, Operator, Option, parse_items
+from fhir_mappings.r4 import Coding, Json, parse_json_strict
+from fhir_mappings.risk_rule import NextInstrument, RiskRule, parse_actions
 from fhir_mappings.score_definition import (
     Band,
     ChangeKind,
@@ -18,6 +20,7 @@ from fhir_mappings.score_definition import (
     Points,
     ScoreDefinition,
 )
+from fhir_mappings.systems import EXT_INSTRUMENT
 
 __all__ = [
     "Band",
@@ -35,6 +38,7 @@ __all__ = [
     "Points",
     "RiskRule",
     "ScoreDefinition",
+    "parse_instrument",
 ]
 
 
@@ -56,8 +60,8 @@ class Instrument:
     coding: Coding
     instruction: str
     recall_period: str
-    items: tuple[Item, ...]
-    scores: tuple[ScoreDefinition, ...]
+    items: tuple[Item, ...] = field(repr=False)
+    scores: tuple[ScoreDefinition, ...] = field(repr=False)
     risk_rules: tuple[RiskRule, ...]
     next_instruments: tuple[NextInstrument, ...]
     interval_days: int | None
@@ -105,3 +109,113 @@ def edition_of(canonical: str) -> str:
     """Give `url|major` of a canonical `url|version`; a canonical without version is its own edition."""
     url, _, version = canonical.partition("|")
     return f"{url}|{version.split('.', 1)[0]}" if version else url
+
+
+def parse_instrument(body: bytes) -> Instrument:
+    """Parse an instrument Bundle.
+
+    Raises: MalformedJson; MalformedInstrument naming the element that breaks the rules.
+    """
+    bundle = Element(parse_json_strict(body), "Bundle", MalformedInstrument)
+    if bundle.string("resourceType") != "Bundle" or bundle.string("type") != "collection":
+        raise bundle.fault("type", "not a collection Bundle")
+    questionnaire = _only(bundle, "Questionnaire")
+    plan = _only(bundle, "PlanDefinition")
+    definitions = _resources(bundle, "ObservationDefinition")
+    scores = parse_scores(questionnaire, definitions)
+    risk_rules, next_instruments, interval_days = parse_actions(plan)
+    items = parse_items(
+        questionnaire,
+        scored=frozenset(link_id for score in scores for link_id in score.item_link_ids),
+        risk=frozenset(rule.link_id for rule in risk_rules),
+    )
+    by_link_id = {item.link_id: item for item in items}
+    _check_link_ids(questionnaire, by_link_id, scores, risk_rules)
+    details = questionnaire.extension(EXT_INSTRUMENT)
+    attribution, separator, loinc_notice = questionnaire.string("copyright").partition("\n\n")
+    if not separator:
+        raise questionnaire.fault("copyright", "needs attribution and LOINC notice, with an empty line between")
+    return Instrument(
+        id=questionnaire.string("id"),
+        url=questionnaire.string("url"),
+        version=questionnaire.string("version"),
+        title=questionnaire.string("title"),
+        short_name=details.extension("shortName").string("valueString"),
+        language=questionnaire.string("language"),
+        coding=questionnaire.first_coding("code"),
+        instruction=_instruction(questionnaire),
+        recall_period=details.extension("recallPeriod").string("valueString"),
+        items=items,
+        scores=scores,
+        risk_rules=risk_rules,
+        next_instruments=next_instruments,
+        interval_days=interval_days,
+        age_range=_age_range(questionnaire),
+        attribution=attribution,
+        loinc_notice=loinc_notice,
+        questionnaire=questionnaire.value,
+        observation_definitions=tuple(definition.value for definition in definitions),
+        plan_definition=plan.value,
+        bundle=bundle.value,
+        by_link_id=by_link_id,
+        required_items=tuple(item for item in items if item.required),
+    )
+
+
+def _resources(bundle: Element, resource_type: str) -> list[Element]:
+    resources = (entry.child("resource") for entry in bundle.children("entry"))
+    return [
+        Element(resource.value, resource_type, MalformedInstrument)
+        for resource in resources
+        if resource.string("resourceType") == resource_type
+    ]
+
+
+def _only(bundle: Element, resource_type: str) -> Element:
+    found = _resources(bundle, resource_type)
+    if len(found) != 1:
+        raise bundle.fault("entry", f"needs exactly one {resource_type}")
+    return found[0]
+
+
+def _check_link_ids(
+    questionnaire: Element,
+    by_link_id: dict[str, Item],
+    scores: tuple[ScoreDefinition, ...],
+    risk_rules: tuple[RiskRule, ...],
+) -> None:
+    """Check that linkIds are unique and that scores, risk rules and conditions name items that exist."""
+    stated = [element.string("linkId") for element in questionnaire.children("item")]
+    if len(set(stated)) != len(stated):
+        raise questionnaire.fault("item.linkId", "stands twice")
+    for score in scores:
+        if not by_link_id.keys() >= set(score.item_link_ids):
+            raise questionnaire.fault(f"item({score.link_id})", "adds up an item that does not exist")
+        lows = [min(_weights(by_link_id[link_id])) for link_id in score.item_link_ids]
+        highs = [max(_weights(by_link_id[link_id])) for link_id in score.item_link_ids]
+        if (sum(lows), sum(highs)) != score.range:
+            raise questionnaire.fault(f"item({score.link_id})", "option weights do not span the score's range")
+    named = {rule.link_id for rule in risk_rules}
+    named |= {condition.link_id for item in by_link_id.values() for condition in item.enable_when}
+    if not by_link_id.keys() >= named:
+        raise questionnaire.fault("item", "a rule or condition names an item that does not exist")
+
+
+def _weights(item: Item) -> list[Points]:
+    return [option.weight for option in item.options if option.weight is not None]
+
+
+def _instruction(questionnaire: Element) -> str:
+    for item in questionnaire.children("item"):
+        if item.string("type") == "display":
+            return item.string("text")
+    raise questionnaire.fault("item", "needs a display item with the instruction")
+
+
+def _age_range(questionnaire: Element) -> tuple[int | None, int | None]:
+    for context in questionnaire.children("useContext"):
+        if context.child("code").string("code") == "age":
+            span = context.child("valueRange")
+            low, high = (span.find_child(end) for end in ("low", "high"))
+            return None if low is None else low.integer("value"), None if high is None else high.integer("value")
+    return None, None

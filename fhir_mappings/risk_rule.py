@@ -7,6 +7,9 @@ of the same action says for others.
 from dataclasses import dataclass
 from decimal import Decimal
 
+from fhir_mappings.element import Element
+from fhir_mappings.systems import ACTION_CODE, EXT_RISK_RULE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskRule:
@@ -28,7 +31,10 @@ class RiskRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextInstrument:
-    """A further instrument that a score or an answer calls for: `canonical` is the Questionnaire's."""
+    """A further instrument (`canonical` of its Questionnaire) that an item or a score of `at_least` points calls for.
+
+    `link_id` is an item's or a score item's.
+    """
 
     id: str
     canonical: str
@@ -36,3 +42,75 @@ class NextInstrument:
     source: str
     link_id: str
     at_least: int | Decimal
+
+
+def parse_actions(plan: Element) -> tuple[tuple[RiskRule, ...], tuple[NextInstrument, ...], int | None]:
+    """Parse a PlanDefinition's actions: risk rules, next instruments, re-screen interval in days.
+
+    Raises: the element's error for an action whose code is none of ours.
+    """
+    risks: list[RiskRule] = []
+    nexts: list[NextInstrument] = []
+    interval: int | None = None
+    for action in plan.children("action"):
+        match _action_code(action):
+            case "risk-alert":
+                risks.append(_risk_rule(action))
+            case "next-instrument":
+                nexts.append(_next_instrument(action))
+            case "re-screen":
+                interval = _days(action)
+            case _:
+                raise action.fault("code", "not a known action")
+    return tuple(risks), tuple(nexts), interval
+
+
+def _action_code(action: Element) -> str | None:
+    for concept in action.children("code"):
+        for coding in concept.children("coding"):
+            if coding.string("system") == ACTION_CODE:
+                return coding.string("code")
+    return None
+
+
+def _risk_rule(action: Element) -> RiskRule:
+    details = action.extension(EXT_RISK_RULE)
+    at_least = details.find_extension("atLeast")
+    codes = tuple(extension.string("valueCode") for extension in details.extensions("code"))
+    if at_least is None and not codes:
+        raise action.fault("extension(risk-rule)", "neither weight nor code")
+    return RiskRule(
+        id=action.string("id"),
+        link_id=details.extension("linkId").string("valueString"),
+        level=details.extension("level").string("valueString"),
+        reason=_reason(action),
+        action=action.string("textEquivalent"),
+        source=details.extension("source").string("valueString"),
+        at_least=None if at_least is None else at_least.number("valueDecimal"),
+        codes=codes,
+    )
+
+
+def _next_instrument(action: Element) -> NextInstrument:
+    details = action.extension(EXT_RISK_RULE)
+    return NextInstrument(
+        id=action.string("id"),
+        canonical=action.string("definitionCanonical"),
+        reason=_reason(action),
+        source=details.extension("source").string("valueString"),
+        link_id=details.extension("linkId").string("valueString"),
+        at_least=details.extension("atLeast").number("valueDecimal"),
+    )
+
+
+def _reason(action: Element) -> str:
+    for reason in action.children("reason"):
+        return reason.string("text")
+    raise action.fault("reason", "missing")
+
+
+def _days(action: Element) -> int:
+    repeat = action.child("timingTiming").child("repeat")
+    if repeat.string("periodUnit") != "d":
+        raise repeat.fault("periodUnit", "not days")
+    return repeat.integer("period")

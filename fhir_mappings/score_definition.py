@@ -71,6 +71,7 @@ class ChangeKind(StrEnum):
     RESPONSE = "response"
     REMISSION = "remission"
     RECOVERY = "recovery"
+    CLINICALLY_SIGNIFICANT = "clinically-significant-change"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ missing items is the author's own or the caller asks for it (`prorate`).
 
 from decimal import ROUND_HALF_UP, Decimal
 
-from fhir_mappings.answer_sum import AnswerSum, add_up
-from fhir_mappings.answers import Answers, AnswerStatus, find_status, is_enabled
+from fhir_mappings.answer_sum import AnswerSum, add_up, find_unanswered
+from fhir_mappings.answers import Answers
 from fhir_mappings.errors import Issue, Mapped, Severity
 from fhir_mappings.instrument import Cutoff, Instrument, Points, ScoreDefinition
 from fhir_mappings.r4 import as_number
@@ -39,12 +39,9 @@ def score_answers(
     """
     sums = [add_up(instrument, definition, answers) for definition in instrument.scores]
     foreign = {link_id for total in sums for link_id in total.foreign}
-    unanswered = tuple(
-        item.link_id
-        for item in instrument.required_items
-        if (find_status(answers, item.link_id) is not AnswerStatus.ANSWERED or item.link_id in foreign)
-        and is_enabled(item, answers)
-    )
+    unanswered = find_unanswered(instrument, answers)
+    if foreign:
+        unanswered = tuple(item.link_id for item in instrument.items if item.link_id in foreign.union(unanswered))
     report = ScoreReport(
         instrument_id=instrument.id,
         canonical=instrument.canonical,
