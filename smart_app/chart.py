@@ -1,0 +1,111 @@
+"""What a launch has read from its patient's chart, parsed, and the short cache that keeps it (design section 3)."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from fhir_mappings.administration import Party
+from fhir_mappings.change import Point
+from fhir_mappings.r4 import PartialDateTime
+from smart_app.model.identity import PatientIdentity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """One Encounter as the pages show it. ``status`` and ``class_code`` are FHIR's codes, "" where absent."""
+
+    id: str
+    status: str
+    class_code: str
+    type_text: str
+    start: PartialDateTime | None
+    service_provider: Party | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChartHistory:
+    """Earlier scores by instrument id, and what could not be read, in words without patient data."""
+
+    points: dict[str, tuple[Point, ...]]
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """One parallel wave: the patient, the visit of the launch, and the user's name.
+
+    ``visit`` None: the launch has none, or it could not be read (``visit_notice`` says which).
+    """
+
+    patient: PatientIdentity
+    visit: Visit | None
+    visit_notice: str
+    fetched_at: datetime
+
+
+@dataclass(slots=True)
+class _Entry:
+    chart: Chart | None = None
+    visits: tuple[Visit, ...] | None = None
+    history: ChartHistory | None = None
+    until: datetime | None = None
+
+
+class ChartCache:
+    """Charts by launch id for a few minutes, in memory only; bounded, thread-safe. Never shared between launches."""
+
+    def __init__(self, *, lifetime: timedelta = timedelta(minutes=5), most: int = 200) -> None:
+        self._lifetime = lifetime
+        self._most = most
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def find_chart(self, launch_id: str, now: datetime) -> Chart | None:
+        """Give what was kept, None when there is nothing or it is too old."""
+        with self._lock:
+            return self._entry(launch_id, now).chart
+
+    def find_visits(self, launch_id: str, now: datetime) -> tuple[Visit, ...] | None:
+        """Give the recent visits kept."""
+        with self._lock:
+            return self._entry(launch_id, now).visits
+
+    def find_history(self, launch_id: str, now: datetime) -> ChartHistory | None:
+        """Give the history kept."""
+        with self._lock:
+            return self._entry(launch_id, now).history
+
+    def keep(
+        self,
+        launch_id: str,
+        now: datetime,
+        *,
+        chart: Chart | None = None,
+        visits: tuple[Visit, ...] | None = None,
+        history: ChartHistory | None = None,
+    ) -> None:
+        """Keep parts of a launch's chart until the lifetime of the entry ends."""
+        with self._lock:
+            entry = self._entry(launch_id, now)
+            entry.chart = chart or entry.chart
+            entry.visits = entry.visits if visits is None else visits
+            entry.history = history or entry.history
+            self._entries[launch_id] = entry
+            while len(self._entries) > self._most:
+                self._entries.popitem(last=False)
+
+    def forget(self, launch_id: str) -> None:
+        """Drop a launch's chart: at log-out, and before a signature reads anew."""
+        with self._lock:
+            self._entries.pop(launch_id, None)
+
+    def _entry(self, launch_id: str, now: datetime) -> _Entry:
+        entry = self._entries.get(launch_id)
+        if entry is None or entry.until is None or entry.until <= now:
+            self._entries.pop(launch_id, None)
+            return _Entry(until=now + self._lifetime)
+        self._entries.move_to_end(launch_id)
+        return entry

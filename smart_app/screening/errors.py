@@ -1,0 +1,102 @@
+"""What the use cases refuse, in words for the page."""
+
+from smart_app.errors import AppError
+
+
+class UnknownItem(AppError):
+    """A save or hand-in names a linkId that the instrument does not have."""
+
+    code = "unknown-item"
+    title = "The form sent an item that this questionnaire does not have"
+    remedy = "The other answers are saved. Open the form again from the overview and check it."
+    http_status = 422
+
+
+class UnknownOption(AppError):
+    """A save or hand-in names an answer that the item does not offer."""
+
+    code = "unknown-option"
+    title = "The form sent an answer that this item does not offer"
+    remedy = "The other answers are saved. Open the form again and answer the item that is marked."
+    http_status = 422
+
+
+class NotThisPatient(AppError):
+    """The thing belongs to another patient, EHR or tenant, or does not exist: the page does not tell which."""
+
+    code = "not-this-patient"
+    title = "This is not part of the open chart"
+    remedy = "Open the app from the chart of the patient that you mean."
+    http_status = 404
+
+
+class LaunchNotOpen(AppError):
+    """No cookie, a wrong secret or an unknown launch: nothing is shown."""
+
+    code = "launch-not-open"
+    title = "This launch is not open in this browser"
+    remedy = "Go back to the EHR and open the app again. What was saved is kept."
+    http_status = 401
+
+
+class LaunchOver(AppError):
+    """The session was ended or has reached its limit."""
+
+    code = "launch-over"
+    title = "This session has ended"
+    remedy = "Go back to the EHR and open the app again. What was saved is kept, and the form goes on where it stood."
+    http_status = 401
+
+
+class LaunchIdle(AppError):
+    """The session has been idle too long: it may only save into its own form, and shows nothing."""
+
+    code = "launch-idle"
+    title = "The app was left alone for a while"
+    remedy = "Your answers are saved. Go back to the EHR and open the app again to go on."
+    http_status = 401
+
+
+class InvalidField(AppError):
+    """A form field has a value that it cannot have; ``field`` names it."""
+
+    code = "invalid-field"
+    title = "Something in the form is not right"
+    remedy = "Correct what the page marks, then send it again. What you typed is kept."
+    http_status = 422
+
+
+class NoSuchInstrument(AppError):
+    """The library has no such instrument."""
+
+    code = "no-such-instrument"
+    title = "There is no such questionnaire here"
+    remedy = "Choose one from the overview."
+    http_status = 404
+
+
+class MalformedPatient(AppError):
+    """The EHR's Patient resource lacks what identifies a patient, or is another's; ``field`` names the element."""
+
+    code = "malformed-patient"
+    title = "The EHR's record of this patient cannot be used"
+    remedy = "Nothing was changed. Check name, birth date and number in the EHR, and tell the people who look after it."
+    http_status = 502
+
+
+class PageChanged(AppError):
+    """What the page displayed is no longer what would be signed."""
+
+    code = "page-changed"
+    title = "Something has changed since this page was shown"
+    remedy = "Nothing was signed. Look at the page as it is now, then sign."
+    http_status = 409
+
+
+class SigningBlocked(AppError):
+    """Something must be settled before signing; ``field`` is the blocker's code, the page lists them in words."""
+
+    code = "signing-blocked"
+    title = "You cannot sign yet"
+    remedy = "Settle what the page lists before the sign button. Nothing was signed."
+    http_status = 409

@@ -1,0 +1,95 @@
+"""What every use case is handed: the parts of the app (`Services`) and who is acting (`Acting`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from launch.ehr import EhrRegistry
+from launch.scopes import Feature
+from smart_app.chart import ChartCache
+from smart_app.connections import Connections
+from smart_app.library import Library
+from smart_app.model.identity import PatientKey, User
+from smart_app.model.launch_session import LaunchSession, SessionStanding
+from smart_app.model.rights import Right, RightsRule
+from smart_app.storage.unit_of_work import Units
+from smart_app.writeback.plan import WriteSite
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrisisContact:
+    """The crisis line that patient-facing pages show, as readable text (safety rule 11)."""
+
+    name: str
+    contact: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteRules:
+    """What the use cases need of the site's settings (see settings.py for their meaning and defaults).
+
+    ``prorate``: instruments whose missing-item rule is switched on although it is not the author's own.
+    ``alert_readers``: identities (fhirUser or subject) who see every open alert on their list.
+    """
+
+    base_url: str
+    is_test: bool
+    rights: tuple[RightsRule, ...]
+    crisis: CrisisContact
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    idle: timedelta = timedelta(minutes=20)
+    absolute: timedelta = timedelta(hours=10)
+    draft_within: timedelta = timedelta(hours=24)
+    features: frozenset[Feature] = frozenset(Feature)
+    languages: tuple[tuple[str, str], ...] = (("en", "English"),)
+    write_site: WriteSite = field(default_factory=WriteSite)
+    alert_readers: frozenset[str] = frozenset()
+    prorate: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The parts of the app, put together once by wiring.py; tests put together their own.
+
+    ``clock`` gives aware UTC datetimes; ``new_secret`` at least 128 random bits, URL-safe.
+    """
+
+    units: Units
+    clock: Callable[[], datetime]
+    new_id: Callable[[], UUID]
+    new_secret: Callable[[], str]
+    random_bytes: Callable[[int], bytes]
+    library: Library
+    ehrs: EhrRegistry
+    connections: Connections
+    charts: ChartCache
+    rules: SiteRules
+    software_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acting:
+    """Who is acting, in which launch, at what time, and what they may do.
+
+    ``standing`` IDLE may only save into its own in-progress form; every other use case refuses.
+    """
+
+    session: LaunchSession
+    standing: SessionStanding
+    rights: Mapping[Right, RightsRule | None]
+    now: datetime
+    correlation_id: str
+
+    @property
+    def user(self) -> User:
+        """The person."""
+        return self.session.user
+
+    @property
+    def patient(self) -> PatientKey:
+        """The one patient of this launch (safety rule 2)."""
+        return self.session.patient
