@@ -19,7 +19,8 @@ class FhirRequest:
     """One HTTP request below the FHIR base.
 
     method: upper case. path: below the base, percent-decoded, without a leading slash: `Patient/1`, or `` for the base.
-    query: decoded pairs in the order sent (a parameter may repeat). headers: looked up without regard to case. body: as received.
+    query: decoded pairs in the order sent (a parameter may repeat). headers: looked up without regard to case.
+    body: as received.
     """
 
     method: str
@@ -38,7 +39,8 @@ class FhirRequest:
 class Access:
     """What the access token of a request allows.
 
-    scope: the granted scopes, space separated, in either SMART spelling. patient, encounter: logical ids from the launch context.
+    scope: the granted scopes, space separated, in either SMART spelling. patient, encounter: logical ids from the
+    launch context.
     user: a relative reference such as `Practitioner/1`. client_id: of the client that the token was issued to.
     """
 
