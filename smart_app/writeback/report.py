@@ -23,5 +23,5 @@ class WriteReport:
         return all(row.state in ENDED for row in self.rows)
 
     def count(self, state: RowState) -> int:
-        """Number of rows in a state."""
+        """Count the rows in a state."""
         return sum(row.state is state for row in self.rows)

@@ -1,0 +1,80 @@
+"""Why one kind of resource cannot be written here: the first obstacle found, from site to EHR to visit (pure).
+
+Sources: CapabilityStatement.rest.resource.interaction (FHIR R4); granted scopes (SMART App Launch 2.2); US Core 6.1
+provenance-1 (``onBehalfOf``); the rules of the EHR's profile.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from fhir_mappings.systems import OBSERVATION_CATEGORY
+from fhir_mappings.write_shape import ResourceKind
+from launch.capabilities import Capabilities
+from launch.ehr_profile import EhrProfile, Use
+from launch.scopes import Scopes
+from smart_app.writeback.shapes import choose_content_types
+
+
+class Obstacle(StrEnum):
+    """Stable codes of why a kind is not written; they go into the ledger."""
+
+    SWITCHED_OFF = "switched-off"
+    EHR_UNKNOWN = "ehr-unknown"
+    KNOWN_NOT_TO_WORK = "known-not-to-work"
+    NOT_LISTED = "not-listed"
+    NO_SCOPE = "no-scope"
+    NO_CONTENT_TYPE = "no-content-type"
+    NO_ENCOUNTER = "no-encounter"
+    NO_ORGANIZATION = "no-organization"
+    NO_TOTAL = "no-total"
+    NOTHING_WRITTEN = "nothing-written"
+    RESTRICTED = "restricted"
+    KEPT_HERE = "kept-here"
+    COPIED_BY_HAND = "copied-by-hand"
+
+
+BY_CHOICE = frozenset({Obstacle.RESTRICTED, Obstacle.KEPT_HERE, Obstacle.COPIED_BY_HAND})
+"""Obstacles that a person chose: their rows are cancelled, all others not supported."""
+
+_SURVEY = {"category": f"{OBSERVATION_CATEGORY}|survey"}
+
+
+def may_create(scopes: Scopes, resource_type: str) -> bool:
+    """Tell whether the token lets us create this type; an Observation of ours is a survey result."""
+    return scopes.allows(resource_type, "c", where=_SURVEY if resource_type == "Observation" else None)
+
+
+def find_obstacle(
+    kind: ResourceKind,
+    *,
+    capabilities: Capabilities | None,
+    scopes: Scopes,
+    profile: EhrProfile,
+    switched_on: bool,
+    has_encounter: bool,
+    has_organization: bool,
+) -> Obstacle | None:
+    """Give the first obstacle to writing this kind, None where there is none."""
+    resource_type = kind.resource_type
+    is_note = kind is ResourceKind.DOCUMENT_REFERENCE
+    obstacles = {
+        Obstacle.SWITCHED_OFF: not switched_on,
+        Obstacle.KNOWN_NOT_TO_WORK: _create_rule(profile, resource_type) is Use.NEVER,
+        Obstacle.EHR_UNKNOWN: capabilities is None,
+        Obstacle.NOT_LISTED: capabilities is not None and not capabilities.allows(resource_type, "create"),
+        Obstacle.NO_SCOPE: not may_create(scopes, resource_type),
+        Obstacle.NO_CONTENT_TYPE: is_note and not choose_content_types(profile),
+        Obstacle.NO_ENCOUNTER: is_note and profile.note_needs_encounter and not has_encounter,
+        Obstacle.NO_ORGANIZATION: kind is ResourceKind.PROVENANCE and not has_organization,
+    }
+    return next((obstacle for obstacle, stands in obstacles.items() if stands), None)
+
+
+def _create_rule(profile: EhrProfile, resource_type: str) -> Use:
+    rules = {
+        "Observation": profile.observation_create,
+        "QuestionnaireResponse": profile.questionnaire_response_create,
+        "Provenance": profile.provenance_create,
+    }
+    return rules.get(resource_type, Use.AUTO)
