@@ -19,9 +19,8 @@ from urllib.parse import parse_qsl
 from sandbox_ehr.errors import Forbidden, InvalidParameter
 from sandbox_ehr.fhir_request import Access
 from sandbox_ehr.search import Sql, parse_criterion
-from sandbox_ehr.search_index import compartment_parameters
 from sandbox_ehr.search_parameters import PATIENT_COMPARTMENT, SEARCH_PARAMETERS
-from sandbox_ehr.store import StoredResource, StoreSession
+from sandbox_ehr.store_session import StoredResource, StoreSession
 
 Right = Literal["c", "r", "u", "d", "s"]
 """create; read, vread, history of an instance; update; delete; search and history of a type."""
@@ -86,7 +85,7 @@ class Grant:
             alternative
             for scope in self._scopes
             if right in scope.rights and scope.type in {"*", resource_type}
-            if (alternative := self._scope_condition(scope, resource_type)) is not None
+            if (alternative := self._scope_condition(scope, right, resource_type)) is not None
         ]
         if not alternatives:
             raise Forbidden(f"No granted scope allows this interaction ({right}) on {resource_type}")
@@ -102,14 +101,16 @@ class Grant:
         if not session.satisfies(stored, self.condition(right, stored.type)):
             raise Forbidden(f"The granted scopes do not reach this {stored.type}")
 
-    def _scope_condition(self, scope: Scope, resource_type: str) -> Sql | None:
+    def _scope_condition(self, scope: Scope, right: Right, resource_type: str) -> Sql | None:
         """Give what one scope demands (no text: nothing), or None if it cannot be applied."""
         demands: list[Sql] = []
         if scope.level == "patient":
             if self._access.patient is None:
                 return None
-            if compartment := build_compartment_condition(resource_type, self._access.patient):
-                demands.append(compartment)
+            compartment = build_compartment_condition(resource_type, self._access.patient)
+            if compartment is None and right in {"c", "u", "d"}:
+                return None  # what is about no patient is nothing that a patient's scope may change
+            demands += [compartment] if compartment else []
         for name, value in scope.criteria:
             try:
                 demands.append(parse_criterion(resource_type, name, value, now=self._now))
@@ -127,6 +128,6 @@ def build_compartment_condition(resource_type: str, patient: str) -> Sql | None:
     inside = Sql("v.key IN (SELECT c.version_key FROM compartment c WHERE c.patient = ?)", (patient,))
     if resource_type in PATIENT_COMPARTMENT:
         return inside
-    if resource_type in SEARCH_PARAMETERS and compartment_parameters(resource_type):
+    if "patient" in SEARCH_PARAMETERS[resource_type]:
         return Sql(f"{inside.text} OR v.key NOT IN (SELECT c.version_key FROM compartment c)", inside.args)
     return None

@@ -20,7 +20,7 @@ from sandbox_ehr.interactions import Answer, Interactions
 from sandbox_ehr.outcome import Issue, build_outcome
 from sandbox_ehr.references import replace_references
 from sandbox_ehr.searchset import build_etag, build_status
-from sandbox_ehr.store import StoredResource, format_instant
+from sandbox_ehr.store_session import StoredResource, format_instant
 from sandbox_ehr.validation import ReferenceAt, check_references
 
 _ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "GET": 3}

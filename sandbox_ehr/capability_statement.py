@@ -13,7 +13,7 @@ from typing import Any
 from sandbox_ehr.fhir_request import SmartEndpoints
 from sandbox_ehr.personas import INTERACTIONS, Interaction, Persona
 from sandbox_ehr.search_parameters import SEARCH_PARAMETERS
-from sandbox_ehr.store import format_instant
+from sandbox_ehr.store_session import format_instant
 
 OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 SECURITY_SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"

@@ -35,7 +35,8 @@ from sandbox_ehr.personas import Persona
 from sandbox_ehr.search import Pairs
 from sandbox_ehr.search_parameters import RESOURCE_TYPES
 from sandbox_ehr.searchset import build_etag
-from sandbox_ehr.store import FhirStore, LoggedRequest, StoredResource, StoreSession
+from sandbox_ehr.store import FhirStore
+from sandbox_ehr.store_session import LoggedRequest, StoredResource, StoreSession
 from sandbox_ehr.validation import ReferenceAt
 
 __all__ = ["Access", "FhirApi", "FhirHttpResponse", "FhirRequest", "SmartEndpoints"]
@@ -244,6 +245,7 @@ class FhirApi:
             method=request.method,
             path=request.path,
             status=response.status,
+            persona=self._persona.name,
             client_id=access.client_id if access else None,
             request_id=request.header("X-Request-Id"),
             written=tuple(f"{stored.reference}/_history/{stored.version}" for stored in written),

@@ -19,6 +19,7 @@ from sandbox_ehr.errors import (
     Conflict,
     Forbidden,
     Gone,
+    Invalid,
     InvalidParameter,
     Malformed,
     MultipleMatches,
@@ -32,7 +33,7 @@ from sandbox_ehr.references import make_relative
 from sandbox_ehr.search import RESULT_PARAMETERS, Include, Pairs, SearchQuery, Sql, parse_criterion, parse_search
 from sandbox_ehr.search_parameters import RESOURCE_TYPES, SEARCH_PARAMETERS
 from sandbox_ehr.searchset import Page, build_etag, build_history, build_searchset
-from sandbox_ehr.store import StoredResource, StoreSession
+from sandbox_ehr.store_session import StoredResource, StoreSession
 from sandbox_ehr.validation import ReferenceAt, check_references, check_resource
 
 PAGE_LIFETIME = timedelta(minutes=15)
@@ -256,8 +257,20 @@ class Interactions:
             self.unchecked.extend(references)
         stored = self.session.save(received, method="PUT" if put else "POST", resource_id=resource_id)
         self.grant.check(self.session, "u" if kind == "update" else "c", stored)
+        self._check_encounter(stored)
         self._check_refusals(stored, kind)
         return stored
+
+    def _check_encounter(self, stored: StoredResource) -> None:
+        """Raise Invalid where the resource is about one patient and its encounter about another."""
+        patients = self.session.compartments_of(stored.type, stored.id)
+        for encounter in self.session.targets(stored, "encounter"):
+            others = self.session.compartments_of("Encounter", encounter)
+            if patients and others and not patients & others:
+                issue = Issue(
+                    code="business-rule", text="The encounter is another patient's", expression=(stored.type,)
+                )
+                raise Invalid(issue.text, issues=[issue])
 
     def _check_refusals(self, stored: StoredResource, kind: Interaction) -> None:
         for refusal in self.persona.refusals:

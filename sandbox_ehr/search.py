@@ -99,6 +99,7 @@ def parse_search(resource_type: str, pairs: Pairs, *, now: datetime, lenient: bo
                 raise
             ignored.append(name)
     last = dict(pairs)
+    _parse_choice(last, "_total", {"none", "estimate", "accurate"})  # a total is always given, and exact
     return SearchQuery(
         resource_type=resource_type,
         criteria=tuple(criteria),

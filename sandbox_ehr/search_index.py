@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
-from sandbox_ehr.search_parameters import PATIENT_COMPARTMENT, SEARCH_PARAMETERS, SearchParameter
+from sandbox_ehr.search_parameters import SEARCH_PARAMETERS, SearchParameter
 
 EARLIEST, LATEST = -(2**62), 2**62
 """Microseconds: the ends of an open period."""
@@ -50,20 +50,14 @@ def index_rows(resource: Mapping[str, Any]) -> list[IndexRow]:
 
 
 def find_compartment_patients(resource: Mapping[str, Any], rows: list[IndexRow]) -> set[str]:
-    """Give the ids of the patients whose compartment holds the resource by its own references.
+    """Give the ids of the patients that the resource is about: those of its `patient` parameter.
 
-    A type outside the definition that has a `patient` parameter (Device, Task) is placed by that.
+    Narrower than the compartment definition, which also counts performer and author: what one patient reports about
+    another is not in the reach of a `patient/` scope here.
     """
     if resource["resourceType"] == "Patient":
         return {resource["id"]}
-    codes = compartment_parameters(resource["resourceType"])
-    return {row.value for row in rows if row.param in codes and row.system == "Patient" and row.value}
-
-
-def compartment_parameters(resource_type: str) -> tuple[str, ...]:
-    """Give the reference parameters that place the type in a patient's compartment; none for types about no patient."""
-    fallback = ("patient",) if "patient" in SEARCH_PARAMETERS[resource_type] else ()
-    return PATIENT_COMPARTMENT.get(resource_type, fallback)
+    return {row.value for row in rows if row.param == "patient" and row.system == "Patient" and row.value}
 
 
 def parse_reference(text: str) -> tuple[str, str] | None:

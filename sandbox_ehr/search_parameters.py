@@ -77,8 +77,9 @@ def _parse_path(expression: str, datatype: str) -> SearchPath:
     return SearchPath(steps=tuple(steps), datatype=datatype)
 
 
-def _load() -> tuple[dict[str, dict[str, SearchParameter]], dict[str, tuple[str, ...]]]:
+def _load() -> tuple[dict[str, dict[str, SearchParameter]], frozenset[str]]:
     document = json.loads((DEFINITIONS_DIRECTORY / "search_parameters.json").read_text(encoding="utf-8"))
+    compartment = json.loads((DEFINITIONS_DIRECTORY / "patient_compartment.json").read_text(encoding="utf-8"))
     common = {
         code: SearchParameter(
             code=code,
@@ -100,9 +101,9 @@ def _load() -> tuple[dict[str, dict[str, SearchParameter]], dict[str, tuple[str,
             )
             for code, row in rows.items()
         }
-        for resource_type, rows in document["parameters"].items()
+        for resource_type, rows in document.items()
     }
-    return parameters, {key: tuple(codes) for key, codes in document["patient_compartment"].items()}
+    return parameters, frozenset(compartment)
 
 
 _COMMON: tuple[tuple[str, SearchType, str, str], ...] = (
@@ -113,5 +114,5 @@ _COMMON: tuple[tuple[str, SearchType, str, str], ...] = (
     ("_profile", "uri", "meta.profile", "canonical"),
 )
 SEARCH_PARAMETERS, PATIENT_COMPARTMENT = _load()
-"""Type → code → parameter; type → codes of the parameters that put a resource into a patient's compartment."""
+"""Type → code → parameter; the types that are always about a patient."""
 RESOURCE_TYPES = tuple(SEARCH_PARAMETERS)

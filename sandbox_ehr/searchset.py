@@ -12,7 +12,7 @@ from typing import Literal
 from urllib.parse import urlencode
 
 from sandbox_ehr.fhir_json import dump_json
-from sandbox_ehr.store import StoredResource, format_instant
+from sandbox_ehr.store_session import StoredResource, format_instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

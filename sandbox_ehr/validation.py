@@ -18,7 +18,7 @@ from sandbox_ehr.outcome import Issue
 from sandbox_ehr.primitives import PRIMITIVES, find_primitive_fault
 from sandbox_ehr.search_index import parse_reference
 from sandbox_ehr.search_parameters import DEFINITIONS_DIRECTORY, RESOURCE_TYPES
-from sandbox_ehr.store import StoreSession
+from sandbox_ehr.store_session import StoreSession
 
 
 class Element(NamedTuple):
@@ -88,12 +88,23 @@ def check_references(session: StoreSession, references: Sequence[ReferenceAt]) -
         if reference.startswith("#"):
             continue
         if target is None:
-            issues.append(Issue(code="not-supported", text="Reference to another server", expression=(expression,)))
+            text = "Neither a relative reference nor the fullUrl of an entry of the Bundle"
+            issues.append(Issue(code="not-supported", text=text, expression=(expression,)))
         elif not session.exists(*target):
             text = "The resource referred to does not exist"
             issues.append(Issue(code="not-found", text=text, expression=(expression,)))
     if issues:
         raise Invalid("Broken references", issues=issues)
+
+
+def _local_addresses(value: Any) -> Iterator[str]:
+    """Yield what points into the resource: a reference, a canonical or another URI such as `#options`."""
+    if isinstance(value, str):
+        if value.startswith("#"):
+            yield value
+    elif isinstance(value, dict | list):
+        for child in value.values() if isinstance(value, dict) else value:
+            yield from _local_addresses(child)
 
 
 def _contained(resource: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -113,13 +124,15 @@ class _Check:
         self.issues.append(Issue(code=code, text=text, expression=(expression,)))
 
     def resource(self, resource: Any, path: str, *, top: bool) -> None:
-        if not isinstance(resource, dict) or resource.get("resourceType") not in RESOURCE_TYPES:
-            self.fault("structure", "Not a resource of a type that this server has", path)
+        resource_type = resource.get("resourceType") if isinstance(resource, dict) else None
+        if resource_type not in CODES["resource-types"]["http://hl7.org/fhir/resource-types"]:
+            self.fault("structure", "Not a resource of a type of R4", path)
             return
         if not top and ("contained" in resource or "id" not in resource):
             self.fault("invariant", "A contained resource has an id and contains none (dom-2)", path)
-        fields = {name: value for name, value in resource.items() if name != "resourceType"}
-        self.members(fields, resource["resourceType"], path)
+        if resource_type in ELEMENTS:  # a contained resource of another type passes unread
+            fields = {name: value for name, value in resource.items() if name != "resourceType"}
+            self.members(fields, resource_type, path)
 
     def members(self, value: Any, table_name: str, path: str) -> None:
         """Check the elements of a complex type."""
@@ -192,7 +205,7 @@ class _Check:
                 self.fault("not-found", "No contained resource has this id (ref-1)", path)
             return
         target = parse_reference(reference)
-        if target and "Resource" not in element.targets and target[0] not in element.targets:
+        if target and element.targets and "Resource" not in element.targets and target[0] not in element.targets:
             self.fault("value", f"A reference here points at {', '.join(element.targets)}", path)
 
     def primitive_extension(self, child: Any, element: Element, path: str) -> None:
@@ -206,7 +219,7 @@ class _Check:
 
     def unreferenced_contained(self, resource: Mapping[str, Any]) -> None:
         """Check dom-3: whatever is contained is referred to, or refers to the container."""
-        pointed = {reference for _, reference in self.references}
+        pointed = set(_local_addresses(resource))
         for position, item in enumerate(_contained(resource)):
             if f"#{item['id']}" not in pointed and "#" not in pointed:
                 self.fault(

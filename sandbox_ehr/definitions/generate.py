@@ -43,6 +43,7 @@ RESOURCE_TYPES = (
     "ServiceRequest",
     "Task",
 )
+CONTAINED_TYPES = ("ValueSet", "CodeSystem")
 LARGEST_CODE_LIST = 700
 SKIPPED_CODE_LISTS = {"mimetypes", "all-languages"}
 # What each search type can index, http://hl7.org/fhir/R4/search.html#table
@@ -166,7 +167,7 @@ def _walk(segments: list[str], table: str, path: str, search_type: str, elements
 def main(core: Path, expansions: Path, out: Path) -> None:
     """Write the three tables into `out`."""
     definitions = Definitions(core, expansions)
-    for name in RESOURCE_TYPES:
+    for name in (*RESOURCE_TYPES, *CONTAINED_TYPES, "Element"):
         definitions.collect(name)
     searches: dict[str, dict[str, Any]] = {name: {} for name in RESOURCE_TYPES}
     for path in sorted(core.glob("SearchParameter-*.json")):
@@ -184,16 +185,16 @@ def main(core: Path, expansions: Path, out: Path) -> None:
                 }
     compartment = json.loads((core / "CompartmentDefinition-patient.json").read_text())["resource"]
     patient = {row["code"]: row["param"] for row in compartment if row["code"] in RESOURCE_TYPES and "param" in row}
-    for name, content in (
-        ("elements", definitions.elements),
-        ("codes", definitions.codes),
-        ("search_parameters", {"parameters": searches, "patient_compartment": patient}),
-    ):
-        lines = ",\n".join(
-            f"{json.dumps(key)}: {json.dumps(content[key], separators=(',', ':'), sort_keys=name != 'elements')}"
-            for key in sorted(content)
-        )
-        (out / f"{name}.json").write_text("{\n" + lines + "\n}\n", encoding="utf-8")
+    _write(out / "elements.json", definitions.elements)
+    _write(out / "codes.json", definitions.codes)
+    _write(out / "patient_compartment.json", patient)
+    _write(out / "search_parameters.json", searches)
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    """Write one line per key, so that a change of a definition shows as a change of its line."""
+    lines = (f"{json.dumps(key)}: {json.dumps(content[key], separators=(',', ':'))}" for key in sorted(content))
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
