@@ -1,0 +1,73 @@
+"""Puts the simulated EHR together as one WSGI application.
+
+`/` launcher, `/fhir` FHIR API of the configured persona, `/personas/NAME/fhir` those of the others, `/auth/…`
+authorization server.
+"""
+
+from __future__ import annotations
+
+from flask import Flask, Response, make_response, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from sandbox_ehr.authorization import SmartAuthorizationServer
+from sandbox_ehr.authorize_pages import AuthorizePages
+from sandbox_ehr.charts import Charts
+from sandbox_ehr.config import SandboxConfig
+from sandbox_ehr.fhir_endpoints import build_fhir_endpoints
+from sandbox_ehr.http_headers import HeaderPolicy
+from sandbox_ehr.launcher import Launcher
+from sandbox_ehr.oauth_endpoints import build_discovery_endpoints, build_oauth_endpoints
+from sandbox_ehr.seed.loader import load_accounts, seed_store
+from sandbox_ehr.store import FhirStore
+
+MAX_BODY_BYTES = 32 * 1024 * 1024
+
+
+class SandboxApp(Flask):
+    """The simulated EHR. config, store and server are what tests look into."""
+
+    def __init__(self, config: SandboxConfig) -> None:
+        super().__init__("sandbox_ehr")
+        self.sandbox_config = config
+        self.store = FhirStore(config.database, clock=config.clock)
+        self.server = SmartAuthorizationServer(config)
+        self.accounts = load_accounts()
+
+    def rotate_keys(self) -> str:
+        """Sign id_tokens with a new key from now on, the last one staying published; give the new `kid`."""
+        return self.server.keys.rotate()
+
+    def close(self) -> None:
+        """Close the store."""
+        self.store.close()
+
+
+def create_app(config: SandboxConfig) -> SandboxApp:
+    """Build the application and fill an empty store with the synthetic patients, if the configuration says so."""
+    app = SandboxApp(config)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's DefaultJSONProvider
+    if config.seeded:
+        seed_store(app.store, now=config.clock())
+    policy = HeaderPolicy(config.clients)
+    charts = Charts(app.store, config.clock)
+    app.register_blueprint(build_discovery_endpoints(config, policy))
+    app.register_blueprint(build_fhir_endpoints(config, app.server, app.store, policy))
+    app.register_blueprint(build_oauth_endpoints(config, app.server, policy))
+    app.register_blueprint(AuthorizePages(config, app.server, charts, app.accounts).build_blueprint())
+    app.register_blueprint(Launcher(config, app.server, charts, app.accounts).build_blueprint())
+
+    @app.after_request
+    def secure(http_response: Response) -> Response:
+        if http_response.mimetype == "text/html":
+            policy.secure_page(http_response)
+        elif request.path == "/static/smart-style.json":
+            policy.allow_any_origin(http_response)
+        return http_response
+
+    @app.errorhandler(HTTPException)
+    def explain(error: HTTPException) -> Response:
+        page = render_template("refusal.html", heading=error.name, text=error.description)
+        return make_response(page, error.code or 500)
+
+    return app

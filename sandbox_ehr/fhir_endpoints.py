@@ -1,0 +1,111 @@
+"""The HTTP side of the FHIR API: the path and body in, the access behind the token, the answer out (RFC 6750)."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl
+
+from flask import Blueprint, Response, request
+
+from sandbox_ehr.authorization import SmartAuthorizationServer
+from sandbox_ehr.config import SandboxConfig
+from sandbox_ehr.fhir_api import FhirApi
+from sandbox_ehr.fhir_json import dump_json
+from sandbox_ehr.fhir_request import Access, FhirRequest
+from sandbox_ehr.grants import build_context_parameters
+from sandbox_ehr.http_headers import HeaderPolicy
+from sandbox_ehr.issued_tokens import IssuedToken
+from sandbox_ehr.outcome import Issue, build_outcome
+from sandbox_ehr.personas import load_persona
+from sandbox_ehr.store import FhirStore
+
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+def build_fhir_endpoints(
+    config: SandboxConfig, server: SmartAuthorizationServer, store: FhirStore, policy: HeaderPolicy
+) -> Blueprint:
+    """Give the routes of every FHIR base, one per persona, over one store."""
+    routes = Blueprint("fhir", __name__)
+    for persona_name, fhir_base_url in config.fhir_base_urls().items():
+        endpoint = _FhirEndpoint(
+            api=FhirApi(
+                store=store,
+                persona=load_persona(persona_name),
+                fhir_base_url=fhir_base_url,
+                endpoints=config.smart_endpoints(),
+                clock=config.clock,
+            ),
+            fhir_base_url=fhir_base_url,
+            server=server,
+            policy=policy,
+        )
+        path = fhir_base_url.removeprefix(config.base_url)
+        for rule in (path, f"{path}/", f"{path}/<path:below>"):
+            routes.add_url_rule(rule, persona_name, endpoint.answer, methods=_METHODS, strict_slashes=False)
+    return routes
+
+
+class _FhirEndpoint:
+    def __init__(
+        self, *, api: FhirApi, fhir_base_url: str, server: SmartAuthorizationServer, policy: HeaderPolicy
+    ) -> None:
+        self._api = api
+        self._fhir_base_url = fhir_base_url
+        self._server = server
+        self._policy = policy
+
+    def answer(self, below: str = "") -> Response:
+        http_response = Response(status=204) if request.method == "OPTIONS" else self._handle(below)
+        http_response.headers.setdefault("Cache-Control", "no-store")
+        http_response.headers["X-Content-Type-Options"] = "nosniff"
+        if below == "metadata":
+            self._policy.allow_any_origin(http_response)
+        else:
+            self._policy.allow_app_origins(http_response, request.headers.get("Origin"))
+        return http_response
+
+    def _handle(self, below: str) -> Response:
+        access = None
+        sent = request.headers.get("Authorization")
+        if sent is not None and below != "metadata":
+            scheme, _, secret = sent.partition(" ")
+            token = (
+                self._server.tokens.find_active(secret.strip(), "access_token") if scheme.lower() == "bearer" else None
+            )
+            if token is None or token.authorization.fhir_base_url != self._fhir_base_url:
+                return _refuse_token()
+            access = _build_access(token)
+        query = parse_qsl(request.query_string.decode("utf-8", "replace"), keep_blank_values=True)
+        answer = self._api.handle(
+            FhirRequest(
+                method=request.method,
+                path=below,
+                query=tuple(query),
+                headers=dict(request.headers.items()),
+                body=request.get_data(),
+            ),
+            access,
+        )
+        return Response(answer.body, status=answer.status, headers=dict(answer.headers))
+
+
+def _build_access(token: IssuedToken) -> Access:
+    authorization = token.authorization
+    context = build_context_parameters(authorization, style_url="")
+    user = authorization.context.user
+    return Access(
+        scope=token.scope,
+        client_id=authorization.client_id,
+        patient=context.get("patient"),
+        encounter=context.get("encounter"),
+        user=user.fhir_user if user else None,
+    )
+
+
+def _refuse_token() -> Response:
+    text = "The access token is unknown, expired, revoked or for another FHIR base"
+    http_response = Response(
+        dump_json(build_outcome([Issue(code="login", text=text)])), status=401, content_type="application/fhir+json"
+    )
+    http_response.headers["WWW-Authenticate"] = f'Bearer error="invalid_token", error_description="{text}"'
+    return http_response

@@ -1,0 +1,1 @@
+"""The synthetic patients and staff of Alder Creek Behavioral Health (simulated)."""
