@@ -1,0 +1,125 @@
+"""The audit's hash chain: each row's HMAC covers the row and the HMAC before it; the head's covers where it stands.
+
+HMAC-SHA256 (RFC 2104) over canonical JSON, with a key that is not in the database. Whoever can write the database
+cannot edit, remove, reorder or insert a row unseen; cutting rows off the end is seen by the head, and rolling back the
+whole database, head and all, only by an anchor: a head that the log stream got earlier.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from smart_app.storage.key_ring import Key
+
+FIRST_MAC = "0" * 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The end of the chain: sequence number and MAC of the newest row, signed with a key."""
+
+    seq: int
+    mac: str
+    key_id: str
+    head_mac: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """A head as the log stream or a file outside the database remembers it."""
+
+    seq: int
+    mac: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainFault:
+    """One thing that is wrong with the chain. ``seq`` is where."""
+
+    seq: int
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainReport:
+    """What a check of the whole chain found. ``rows`` were read."""
+
+    rows: int
+    head: Anchor | None
+    faults: tuple[ChainFault, ...]
+
+    @property
+    def is_intact(self) -> bool:
+        """True when nothing is wrong."""
+        return not self.faults
+
+
+def compute_row_mac(key: Key, previous_mac: str, values: Mapping[str, Any]) -> str:
+    """MAC of one row: ``values`` are its columns as JSON values, without ``mac``."""
+    return _mac(key, {"previous": previous_mac, "row": dict(values)})
+
+
+def build_head(key: Key, seq: int, mac: str) -> Head:
+    """Sign where the chain stands."""
+    return Head(seq=seq, mac=mac, key_id=key.id, head_mac=_mac(key, {"head": mac, "seq": seq}))
+
+
+def check_chain(
+    rows: Iterable[tuple[Mapping[str, Any], str]],
+    head: Head | None,
+    keys: Mapping[str, Key],
+    anchors: Iterable[Anchor] = (),
+) -> ChainReport:
+    """Read the chain from its first row to its last and name every fault.
+
+    ``rows``: each row's JSON values (with ``seq`` and ``key_id``) and its stored MAC, by ascending ``seq``.
+    """
+    faults: list[ChainFault] = []
+    wanted = {anchor.seq: anchor.mac for anchor in anchors}
+    previous, expected, count = FIRST_MAC, 1, 0
+    for values, mac in rows:
+        seq = int(values["seq"])
+        count += 1
+        if seq != expected:
+            faults.append(ChainFault(seq=expected, code="rows-missing", text=f"rows {expected} to {seq - 1} are gone"))
+        key = keys.get(str(values["key_id"]))
+        if key is None:
+            faults.append(ChainFault(seq=seq, code="unknown-key", text="the row's key is not in the key file"))
+        elif not hmac.compare_digest(compute_row_mac(key, previous, values), mac):
+            faults.append(ChainFault(seq=seq, code="row-changed", text="the row, or the one before it, was changed"))
+        if seq in wanted and not hmac.compare_digest(wanted.pop(seq), mac):
+            faults.append(ChainFault(seq=seq, code="anchor-differs", text="the row is not the one that was anchored"))
+        previous, expected = mac, seq + 1
+    faults += _check_head(head, keys, previous, expected - 1)
+    faults += [
+        ChainFault(seq=seq, code="anchor-beyond-end", text="the chain ends before a row that was anchored")
+        for seq in sorted(wanted)
+    ]
+    end = Anchor(seq=expected - 1, mac=previous) if count else None
+    return ChainReport(rows=count, head=end, faults=tuple(faults))
+
+
+def _check_head(head: Head | None, keys: Mapping[str, Key], last_mac: str, last_seq: int) -> list[ChainFault]:
+    if head is None:
+        return [ChainFault(seq=last_seq, code="head-missing", text="the chain's head is gone")] if last_seq else []
+    key = keys.get(head.key_id)
+    if key is None:
+        return [ChainFault(seq=head.seq, code="unknown-key", text="the head's key is not in the key file")]
+    if not hmac.compare_digest(build_head(key, head.seq, head.mac).head_mac, head.head_mac):
+        return [ChainFault(seq=head.seq, code="head-changed", text="the chain's head was changed")]
+    if head.seq != last_seq:
+        return [ChainFault(seq=head.seq, code="rows-cut-off", text=f"the chain ends at {last_seq}, its head says more")]
+    if not hmac.compare_digest(head.mac, last_mac):
+        return [ChainFault(seq=head.seq, code="row-changed", text="the last row is not the one that the head names")]
+    return []
+
+
+def _mac(key: Key, values: Mapping[str, Any]) -> str:
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hmac.new(key.secret, text.encode("utf-8"), sha256).hexdigest()
