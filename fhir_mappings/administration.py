@@ -73,3 +73,15 @@ class Administration:
     def when(self) -> PartialDateTime:
         """`answered_at`, parsed."""
         return parse_partial_date_time(self.answered_at, "administration.answered_at")
+
+    def get_source(self, patient: Party) -> Party:
+        """Give who gave the answers: the patient, or the proxy by reference or in words."""
+        if self.informant is not Informant.PROXY:
+            return patient
+        return self.proxy or Party(reference=None, display=f"{self.relationship} of the patient")
+
+    def get_author(self, patient: Party) -> Party:
+        """Give who wrote the answers down: staff in interviews and on paper, else whoever gave them."""
+        if self.mode in SELF_ENTERED:
+            return self.entered_by or self.get_source(patient)
+        return self.entered_by or self.administered_by or self.get_source(patient)

@@ -5,11 +5,12 @@ above the cut-off; no favourable badge stands while the result has an open alert
 results count. Higher is worse, as in every instrument shipped. Points throughout.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from fhir_mappings.administration import Informant
-from fhir_mappings.instrument import ChangeThreshold, Points
+from fhir_mappings.instrument import ChangeKind, ChangeThreshold, Points, ScoreDefinition
 from fhir_mappings.r4 import PartialDateTime
 
 COUNTED_STATUSES = frozenset({"final", "amended", "corrected"})
@@ -78,3 +79,130 @@ class ChangeReport:
     current: Point
     since_last: Change | None
     since_baseline: Change | None
+
+
+def measure_change(
+    definition: ScoreDefinition,
+    points: Iterable[Point],
+    current: Point,
+    *,
+    alert_open: bool,
+    baseline: Point | None = None,
+) -> ChangeReport:
+    """Measure the change of one score up to `current`.
+
+    `points` may hold other scores, informants and editions: they are left out, and so are points at or after `current`
+    and those whose status does not count. `baseline`: the one a clinician set; else the earliest of the series.
+    """
+    series = sorted(
+        (
+            point
+            for point in fold_points(points)
+            if _comparable(point, current) and point.at.earliest < current.at.earliest
+        ),
+        key=lambda point: point.at.earliest,
+    )
+    if baseline is not None and baseline not in series:
+        baseline = None
+    start = baseline or (series[0] if series else None)
+    return ChangeReport(
+        score_id=definition.id,
+        current=current,
+        since_last=_change(definition, series[-1], current, alert_open=alert_open) if series else None,
+        since_baseline=_change(definition, start, current, alert_open=alert_open, whole=True) if start else None,
+    )
+
+
+def fold_points(points: Iterable[Point]) -> tuple[Point, ...]:
+    """Fold points of the same event into one, only if they are identical in time, value, informant and edition.
+
+    Our own copy and the chart's are the same event where what both tell agrees; ours is kept, it tells more.
+    """
+    folded: dict[object, Point] = {}
+    for point in points:
+        key = (point.score_id, point.at.earliest, point.at.precision, point.value)
+        known = folded.get(key)
+        if known is None:
+            folded[key] = point
+        elif not (_agree(known.informant, point.informant) and _agree(known.edition, point.edition)):
+            folded[(*key, point.informant, point.edition)] = point
+        elif known.source is Source.CHART and point.source is Source.APP:
+            folded[key] = point
+    return tuple(folded.values())
+
+
+def _agree(one: object, other: object) -> bool:
+    return one is None or other is None or one == other
+
+
+def _comparable(point: Point, current: Point) -> bool:
+    """Tell whether a point belongs to the series of `current`; an unrecorded informant counts as the patient."""
+    informant = point.informant or Informant.PATIENT
+    return (
+        point.score_id == current.score_id
+        and point.status in COUNTED_STATUSES
+        and informant == (current.informant or Informant.PATIENT)
+        and _agree(point.edition, current.edition)
+    )
+
+
+def _change(
+    definition: ScoreDefinition, baseline: Point, current: Point, *, alert_open: bool, whole: bool = False
+) -> Change:
+    """Judge one difference; `whole`: since the baseline, where response and remission are judged too."""
+    delta = current.value - baseline.value
+    judged = _judge_course(definition, baseline, current) if whole else None
+    badge, threshold = judged or _judge_difference(definition, delta)
+    withheld = alert_open and badge in FAVORABLE
+    return Change(
+        baseline=baseline,
+        delta=delta,
+        percent=round(delta * 100 / baseline.value) if baseline.value else None,
+        badge=None if withheld else badge,
+        threshold=None if withheld else threshold,
+        withheld=withheld,
+        assumed_series=baseline.informant is None or baseline.edition is None,
+    )
+
+
+def _judge_course(definition: ScoreDefinition, baseline: Point, current: Point) -> tuple[Badge, ChangeThreshold] | None:
+    """Give remission or response, whichever is reached first in that order; both only from a baseline that counts."""
+    remission = definition.find_change(ChangeKind.REMISSION)
+    if (
+        remission is not None
+        and remission.score_below is not None
+        and _counts_as_baseline(definition, remission, baseline)
+        and current.value < remission.score_below
+    ):
+        return Badge.REMISSION, remission
+    response = definition.find_change(ChangeKind.RESPONSE)
+    if (
+        response is not None
+        and response.percent is not None
+        and _counts_as_baseline(definition, response, baseline)
+        and (baseline.value - current.value) * 100 >= response.percent * baseline.value
+    ):
+        return Badge.RESPONSE, response
+    return None
+
+
+def _counts_as_baseline(definition: ScoreDefinition, threshold: ChangeThreshold, baseline: Point) -> bool:
+    """A baseline counts at or above the cut-off and the figure's own limit; without either there is no judgement."""
+    cutoff = definition.cutoff
+    limits = [
+        limit
+        for limit in (threshold.baseline_at_least, None if cutoff is None else cutoff.at_least)
+        if limit is not None
+    ]
+    return bool(limits) and baseline.value >= max(limits)
+
+
+def _judge_difference(definition: ScoreDefinition, delta: Points) -> tuple[Badge | None, ChangeThreshold | None]:
+    reliable = definition.find_change(ChangeKind.RELIABLE)
+    if reliable is None or reliable.points is None:
+        return None, None
+    if delta >= reliable.points:
+        return Badge.WORSENING, reliable
+    if -delta >= reliable.points:
+        return Badge.RELIABLE_IMPROVEMENT, reliable
+    return Badge.NO_RELIABLE_CHANGE, reliable

@@ -47,7 +47,10 @@ class Element:
 
     def number(self, name: str) -> int | Decimal:
         """Give a number that must be there."""
-        return self._there(name, self.find_number(name))
+        value: int | Decimal | None = self.find_number(name)
+        if value is None:
+            raise self.fault(name, "missing")
+        return value
 
     def find_integer(self, name: str) -> int | None:
         """Give a whole number, None if absent."""

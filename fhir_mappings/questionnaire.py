@@ -50,7 +50,9 @@ class EnableWhen:
 class Item:
     """One question of an instrument, in print order.
 
-    `number` is the printed number ("9"). `scored`: counts in some score. `risk`: a risk rule looks at it.
+    `number` is the printed number ("9"). `scored`: counts in some score. `risk`: a risk rule looks at it. `required`: a
+    result without it is incomplete; that holds for scored and risk items though the Questionnaire requires no answer,
+    for whoever is asked may decline, and a completed response must stay valid.
     `may_decline`: "prefer not to answer" is offered, and recorded as asked-declined.
     """
 
@@ -112,7 +114,7 @@ def _parse_item(element: Element, scored: frozenset[str], risk: frozenset[str]) 
         type=item_type,
         coding=next((code.coding() for code in element.children("code")), None),
         options=options,
-        required=element.boolean("required", default=False),
+        required=link_id in scored or link_id in risk or element.boolean("required", default=False),
         scored=link_id in scored,
         risk=link_id in risk,
         enable_when=tuple(_parse_enable_when(condition) for condition in element.children("enableWhen")),

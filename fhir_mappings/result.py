@@ -21,6 +21,11 @@ class Subject:
     display: str
     birth_date: str | None = None
 
+    @property
+    def party(self) -> Party:
+        """The patient as one of the parties."""
+        return Party(reference=self.reference, display=self.display)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signer:

@@ -1,0 +1,191 @@
+"""The note: a draft assembled from the result, its signature lines, and the check that its facts still stand.
+
+Plain text, for some EHRs take nothing else. The clinician edits the draft; what may not be lost are the score, the
+range and the risk item. The signature lines are added at signing, for an EHR may drop docStatus and authenticator.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from fhir_mappings.administration import Administration, Informant, Mode
+from fhir_mappings.answers import AnswerStatus, find_status, is_enabled
+from fhir_mappings.change import Badge, Change
+from fhir_mappings.errors import Issue, Severity
+from fhir_mappings.instrument import Item
+from fhir_mappings.questionnaire_response import describe_answer
+from fhir_mappings.r4 import parse_partial_date_time
+from fhir_mappings.result import AlertSummary, ScreeningResult, SignedResult
+from fhir_mappings.wording import NOT_A_DIAGNOSIS, describe_day, describe_score, describe_time
+
+_MODES: Final = {
+    Mode.OWN_DEVICE: "on their own device",
+    Mode.HANDED_OVER_DEVICE: "on a device of the clinic",
+    Mode.INTERVIEW: "in an interview",
+    Mode.TELEPHONE: "by telephone",
+    Mode.VIDEO: "by video",
+    Mode.PAPER: "on paper, entered later",
+}
+_BADGES: Final = {
+    Badge.RELIABLE_IMPROVEMENT: "reliable improvement",
+    Badge.RESPONSE: "response",
+    Badge.REMISSION: "remission",
+    Badge.WORSENING: "reliable worsening",
+    Badge.NO_RELIABLE_CHANGE: "no reliable change",
+}
+
+
+def build_note_text(result: ScreeningResult) -> str:
+    """Assemble the draft: how it was answered, scores, change, risk items and alerts, every answer."""
+    blocks = [
+        "\n".join(_summary(result)),
+        "\n".join(_risk(result)),
+        "\n".join(("Answers", *_answers(result))),
+    ]
+    if result.comment:
+        blocks.append(f"Comment\n{result.comment}")
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def sign_note_text(result: SignedResult) -> str:
+    """Add the signature lines to the note as edited: who, when, and the reference by which it can be found again."""
+    signed_at = parse_partial_date_time(
+        result.signed_at.isoformat(timespec="seconds").replace("+00:00", "Z"), "signed_at"
+    )
+    return (
+        f"{result.note_text.rstrip()}\n\n"
+        f"Signed by {result.signer.display}, {describe_time(signed_at)}, for {result.patient.display}.\n"
+        f"Reference {result.reference_code}\n"
+    )
+
+
+def check_note_facts(text: str, result: ScreeningResult) -> tuple[Issue, ...]:
+    """Give an Issue per fact line that the edited note no longer holds: scores, risk items, what was not asked."""
+    held = _flat(text)
+    facts = [
+        (f"note.score({score.id})", line) for score, line in zip(result.report.scores, _scores(result), strict=True)
+    ]
+    facts += [(f"note.item({item.number})", _risk_line(result, item)) for item in _risk_items(result)]
+    if not result.instrument.asks_about_suicide:
+        facts.append(("note.suicide", _NOT_ASKED))
+    return tuple(
+        Issue(
+            severity=Severity.ERROR,
+            code="note-fact-changed",
+            expression=expression,
+            text="The note no longer says this as the result has it.",
+        )
+        for expression, line in facts
+        if _flat(line) not in held
+    )
+
+
+_NOT_ASKED: Final = "Suicide not asked."
+
+
+def _flat(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def _summary(result: ScreeningResult) -> Iterator[str]:
+    administration = result.administration
+    yield f"{result.instrument.short_name}, {describe_time(administration.when)}, {_describe_how(administration)}."
+    for line in _scores(result):
+        yield f"{line} {NOT_A_DIAGNOSIS}"
+    if any(score.positive is False for score in result.report.scores):
+        yield "A negative screen is not a finding of low risk."
+    yield from _changes(result)
+    for item in result.instrument.items:
+        if not item.scored and not item.risk and find_status(result.answers, item.link_id) is AnswerStatus.ANSWERED:
+            yield f"Difficulty: {describe_answer(item, result.answers).lower()}."
+    if not result.instrument.asks_about_suicide:
+        yield _NOT_ASKED
+
+
+def _scores(result: ScreeningResult) -> list[str]:
+    return [
+        describe_score(definition, score)
+        for definition, score in zip(result.instrument.scores, result.report.scores, strict=True)
+    ]
+
+
+def _describe_how(administration: Administration) -> str:
+    match administration.informant:
+        case Informant.PATIENT:
+            who = "answered by the patient"
+        case Informant.ASSISTED:
+            who = "answered by the patient with assistance"
+        case Informant.PROXY:
+            who = f"answered for the patient by their {administration.relationship}"
+    parts = [f"{who} {_MODES[administration.mode]}"]
+    if administration.administered_by is not None:
+        parts.append(f"given by {administration.administered_by.display}")
+    if administration.entered_by is not None and administration.entered_by != administration.administered_by:
+        parts.append(f"entered by {administration.entered_by.display}")
+    parts.append(f"language {administration.language}{', with an interpreter' if administration.interpreter else ''}")
+    return ", ".join(parts)
+
+
+def _changes(result: ScreeningResult) -> Iterator[str]:
+    for report in result.changes:
+        seen = [change for change in (report.since_last, report.since_baseline) if change is not None]
+        if len(seen) == 2 and seen[0].baseline == seen[1].baseline:
+            # One earlier result is both: the judgement since the baseline says more.
+            seen = seen[1:]
+        for change in seen:
+            yield f"Change: {describe_change(change)}."
+
+
+def describe_change(change: Change) -> str:
+    """Say a difference, from when, and the judgement with the figure that it rests on."""
+    sign = "+" if change.delta > 0 else ""
+    line = f"{sign}{change.delta} since {describe_day(change.baseline.at)} ({change.baseline.value})"
+    if change.withheld:
+        return f"{line}, no judgement while an alert is open"
+    if change.badge is None:
+        return f"{line}, no published figure"
+    source = "" if change.threshold is None else f" ({_figure(change)}; {change.threshold.citation})"
+    return f"{line}, {_BADGES[change.badge]}{source}"
+
+
+def _figure(change: Change) -> str:
+    threshold = change.threshold
+    if threshold is None:
+        return ""
+    if change.badge is Badge.REMISSION:
+        return f"below {threshold.score_below}"
+    if change.badge is Badge.RESPONSE:
+        return f"{threshold.percent} % down"
+    return f"reliable from {threshold.points} points"
+
+
+def _risk_items(result: ScreeningResult) -> list[Item]:
+    return [item for item in result.instrument.items if item.risk and is_enabled(item, result.answers)]
+
+
+def _risk(result: ScreeningResult) -> Iterator[str]:
+    alerts: dict[str, list[AlertSummary]] = {}
+    for alert in result.alerts:
+        alerts.setdefault(alert.link_id, []).append(alert)
+    for item in _risk_items(result):
+        line = _risk_line(result, item)
+        told = alerts.get(item.link_id, [])
+        previous = "; ".join(alert.previous_answer for alert in told if alert.previous_answer)
+        yield f"{line} {previous}." if previous else line
+        for alert in told:
+            yield f"Alert: {alert.state}"
+            yield from alert.details
+
+
+def _risk_line(result: ScreeningResult, item: Item) -> str:
+    said = describe_answer(item, result.answers)
+    if any(flag.link_id == item.link_id for flag in result.report.alerts):
+        known = "" if find_status(result.answers, item.link_id) is AnswerStatus.ANSWERED else " Risk not known."
+        return f"RISK ITEM {item.number}: {said}.{known}"
+    return f"Item {item.number}: {said}. This answer is not an assessment of risk."
+
+
+def _answers(result: ScreeningResult) -> Iterator[str]:
+    for item in result.instrument.items:
+        if is_enabled(item, result.answers):
+            yield f"{item.number} {item.text}: {describe_answer(item, result.answers)}"

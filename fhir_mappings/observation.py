@@ -1,0 +1,155 @@
+"""Build the Observations of a screening: one per answered item, one per score, one panel that holds them.
+
+Source: US Core 6.1 Observation Screening Assessment and its guidance page. Category `survey` plus `cognitive-status`:
+US Core has no mental-health category. An item that was not reached has no Observation, a declined one has a reason and
+no value, a score that is not known has a reason and its bounds in words. Nothing missing is ever written as 0.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from fhir_mappings.answers import Answers, AnswerStatus, find_status
+from fhir_mappings.instrument import Instrument, Item, Points, ScoreDefinition
+from fhir_mappings.narrative import build_narrative
+from fhir_mappings.questionnaire_response import DECLINED, describe_answer
+from fhir_mappings.r4 import Coding, Json, build_concept, build_reference
+from fhir_mappings.scores import Score
+from fhir_mappings.systems import (
+    DATA_ABSENT_REASON,
+    OBSERVATION_CATEGORY,
+    OBSERVATION_INTERPRETATION,
+    RESULT_IDENTIFIER,
+    UCUM,
+    US_CORE_CATEGORY,
+    US_CORE_SCREENING,
+)
+from fhir_mappings.wording import NOT_A_DIAGNOSIS, describe_bounds, describe_score, describe_screen
+from fhir_mappings.write_shape import WriteShape
+
+_CATEGORIES: Final = (
+    Coding(system=OBSERVATION_CATEGORY, code="survey", display="Survey"),
+    Coding(system=US_CORE_CATEGORY, code="cognitive-status", display="Cognitive Status"),
+)
+_POSITIVE: Final = Coding(system=OBSERVATION_INTERPRETATION, code="POS", display="Positive")
+_NEGATIVE: Final = Coding(system=OBSERVATION_INTERPRETATION, code="NEG", display="Negative")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservationFrame:
+    """What all Observations of one screening share; references are literal or urn:uuid.
+
+    `effective` is when it was answered (to the day at least), `issued` when it was signed (instant).
+    """
+
+    subject: Json
+    encounter: str | None
+    effective: str
+    issued: str
+    performers: tuple[Json, ...]
+    derived_from: str | None
+
+
+def build_item_observation(
+    item: Item, answers: Answers, frame: ObservationFrame, *, shape: WriteShape, identifier: str
+) -> Json | None:
+    """Build the Observation of one item; None where it was not reached or has no code."""
+    status = find_status(answers, item.link_id)
+    if item.coding is None or status is AnswerStatus.NOT_REACHED:
+        return None
+    said = describe_answer(item, answers)
+    resource = _start(item.coding, item.text, f"{item.text}: {said}", frame=frame, shape=shape, identifier=identifier)
+    if status is AnswerStatus.DECLINED:
+        resource["dataAbsentReason"] = _absent(DECLINED, "Asked But Declined", "Declined to answer")
+    else:
+        coding = answers[item.link_id].coding
+        option = item.get_option("" if coding is None else coding.code)
+        resource["valueCodeableConcept"] = build_concept(option.coding, text=option.text)
+    return _finish(resource, frame)
+
+
+def build_score_observation(
+    instrument: Instrument,
+    definition: ScoreDefinition,
+    score: Score,
+    frame: ObservationFrame,
+    *,
+    shape: WriteShape,
+    identifier: str,
+    has_alert: bool,
+) -> Json:
+    """Build the Observation of one score; one that is not known says so and tells its bounds."""
+    name = f"{instrument.short_name} {definition.label.lower()}"
+    summary = describe_score(definition, score)
+    resource = _start(definition.coding, name, f"{name}: {summary}", frame=frame, shape=shape, identifier=identifier)
+    if score.value is None:
+        resource["dataAbsentReason"] = _absent("unknown", "Unknown", describe_bounds(score))
+    else:
+        resource["valueQuantity"] = _points(score.value, definition)
+    if score.positive is not None:
+        coding = _POSITIVE if score.positive else _NEGATIVE
+        resource["interpretation"] = [build_concept(coding, text=describe_screen(score))]
+    notes = [summary, NOT_A_DIAGNOSIS]
+    if has_alert:
+        notes.append("A risk item of this form needs attention whatever the total.")
+    resource["note"] = [{"text": " ".join(notes)}]
+    if score.missing_rule is not None:
+        resource["method"] = build_concept(text=score.missing_rule)
+    if score.cutoff is not None:
+        resource["referenceRange"] = [
+            {
+                "high": _points(score.cutoff.at_least - 1, definition),
+                "text": f"Below the published cut-off of {score.cutoff.at_least} ({score.cutoff.source})",
+            }
+        ]
+    return _finish(resource, frame)
+
+
+def build_panel_observation(
+    instrument: Instrument, members: Sequence[str], frame: ObservationFrame, *, shape: WriteShape, identifier: str
+) -> Json:
+    """Build the panel Observation: no value of its own, members by reference."""
+    summary = f"{instrument.short_name}: {len(members)} results"
+    resource = _start(
+        instrument.coding, instrument.short_name, summary, frame=frame, shape=shape, identifier=identifier
+    )
+    resource["hasMember"] = [build_reference(member) for member in members]
+    return _finish(resource, frame)
+
+
+def _start(
+    coding: Coding, text: str, narrative: str, *, frame: ObservationFrame, shape: WriteShape, identifier: str
+) -> Json:
+    resource: Json = {"resourceType": "Observation"}
+    if shape.profile:
+        resource["meta"] = {"profile": [US_CORE_SCREENING]}
+    if shape.include_narrative:
+        resource["text"] = build_narrative(narrative)
+    if shape.include_identifier:
+        resource["identifier"] = [{"system": RESULT_IDENTIFIER, "value": identifier}]
+    resource["status"] = "final"
+    resource["category"] = [build_concept(category) for category in _CATEGORIES]
+    resource["code"] = build_concept(coding, text=text)
+    resource["subject"] = frame.subject
+    if frame.encounter is not None:
+        resource["encounter"] = build_reference(frame.encounter)
+    resource |= {
+        "effectiveDateTime": frame.effective,
+        "issued": frame.issued,
+        "performer": list(frame.performers),
+    }
+    return resource
+
+
+def _finish(resource: Json, frame: ObservationFrame) -> Json:
+    if frame.derived_from is not None:
+        resource["derivedFrom"] = [build_reference(frame.derived_from)]
+    return resource
+
+
+def _points(value: Points, definition: ScoreDefinition) -> Json:
+    return {"value": value, "unit": definition.unit, "system": UCUM, "code": definition.unit}
+
+
+def _absent(code: str, display: str, text: str) -> Json:
+    return build_concept(Coding(system=DATA_ABSENT_REASON, code=code, display=display), text=text)

@@ -1,0 +1,234 @@
+"""Read a QuestionnaireResponse from outside: answers, parties and status, every oddity an Issue, none a crash.
+
+Sources: http://hl7.org/fhir/R4/questionnaireresponse.html; US Core 6.1 QuestionnaireResponse; SDC 4.0 response profile.
+An answer that can't be read counts as unanswered: the score is then not known, never wrong.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from fhir_mappings.answers import Answer, Answers, AnswerStatus, is_enabled
+from fhir_mappings.element import Element
+from fhir_mappings.errors import CanonicalMismatch, Issue, MalformedResource, Mapped, Severity, UnknownOption
+from fhir_mappings.instrument import Instrument, Item, edition_of
+from fhir_mappings.questionnaire import find_weight
+from fhir_mappings.questionnaire_response import DECLINED, build_response
+from fhir_mappings.r4 import Json, parse_json_strict, parse_partial_date_time
+from fhir_mappings.scores import ScoreReport
+from fhir_mappings.systems import DATA_ABSENT_REASON_EXTENSION
+
+__all__ = ["ParsedResponse", "build_response", "compare_stated_scores", "find_canonical", "parse_response"]
+
+# http://hl7.org/fhir/R4/valueset-questionnaire-answers-status.html (required binding)
+STATUSES: Final = frozenset({"in-progress", "completed", "amended", "entered-in-error", "stopped"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedResponse:
+    """What a response says. References are literal ("Patient/1") or None; `authored` is a FHIR dateTime as received.
+
+    `stated_scores`: the values that the response itself carries for score items, linkId → points.
+    """
+
+    answers: Answers
+    subject: str | None
+    encounter: str | None
+    author: str | None
+    source: str | None
+    authored: str | None
+    status: str
+    language: str | None
+    stated_scores: Mapping[str, int | Decimal]
+
+    @property
+    def handed_in(self) -> bool:
+        """Whether the form was finished, so that a blank item is one that stays blank."""
+        return self.status in ("completed", "amended")
+
+
+def find_canonical(response: Json) -> tuple[str, str | None] | None:
+    """Give url and version of the Questionnaire that a response answers, None where it names none."""
+    canonical = response.get("questionnaire")
+    if not isinstance(canonical, str) or not canonical:
+        return None
+    url, _, version = canonical.partition("|")
+    return url, version or None
+
+
+def parse_response(body: bytes | Json, instrument: Instrument) -> Mapped[ParsedResponse]:
+    """Parse a QuestionnaireResponse to this instrument.
+
+    One Issue each for an unknown, doubled or disabled item, an unknown option, a second answer, a foreign weight,
+    another version. An answer under an error Issue is left out.
+    Raises: MalformedJson; MalformedResource (no QuestionnaireResponse, bad status); CanonicalMismatch.
+    """
+    root = Element(parse_json_strict(body) if isinstance(body, bytes) else body, "QuestionnaireResponse")
+    if root.string("resourceType") != "QuestionnaireResponse":
+        raise root.fault("resourceType", "not a QuestionnaireResponse")
+    status = root.string("status")
+    if status not in STATUSES:
+        raise root.fault("status", "not a status of R4")
+    reader = _Reader(instrument)
+    if reader.check_canonical(root.value):
+        reader.read_items(root)
+    authored = root.find_string("authored")
+    if authored is not None:
+        parse_partial_date_time(authored, "QuestionnaireResponse.authored")
+    parsed = ParsedResponse(
+        answers=reader.enabled_answers(),
+        subject=_reference(root, "subject"),
+        encounter=_reference(root, "encounter"),
+        author=_reference(root, "author"),
+        source=_reference(root, "source"),
+        authored=authored,
+        status=status,
+        language=root.find_string("language"),
+        stated_scores=reader.stated_scores,
+    )
+    return Mapped(value=parsed, issues=tuple(reader.issues))
+
+
+def compare_stated_scores(parsed: ParsedResponse, report: ScoreReport, instrument: Instrument) -> tuple[Issue, ...]:
+    """Give an Issue per score that the response states otherwise than its answers add up."""
+    ours = {definition.link_id: score.value for definition, score in zip(instrument.scores, report.scores, strict=True)}
+    return tuple(
+        Issue(
+            severity=Severity.WARNING,
+            code="score-differs",
+            expression=_at(link_id),
+            text="The response states another score than its answers add up to; the answers count.",
+        )
+        for link_id, stated in parsed.stated_scores.items()
+        if stated != ours[link_id]
+    )
+
+
+def _reference(root: Element, name: str) -> str | None:
+    child = root.find_child(name)
+    return None if child is None else child.find_string("reference")
+
+
+def _absence(item: Element) -> str | None:
+    reason = item.find_extension(DATA_ABSENT_REASON_EXTENSION)
+    return None if reason is None else reason.string("valueCode")
+
+
+def _at(link_id: str) -> str:
+    return f"QuestionnaireResponse.item.where(linkId='{link_id}')"
+
+
+class _Reader:
+    """Collects answers and issues over one pass through the items."""
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self.issues: list[Issue] = []
+        self.stated_scores: dict[str, int | Decimal] = {}
+        self._answers: dict[str, Answer] = {}
+        self._seen: set[str] = set()
+        self._score_items = {score.link_id for score in instrument.scores}
+        self._silent = {
+            item["linkId"] for item in instrument.questionnaire["item"] if item["type"] in ("display", "group")
+        }
+
+    def check_canonical(self, response: Json) -> bool:
+        """Tell whether the answers can be read by this instrument: same url, same edition."""
+        canonical = find_canonical(response)
+        if canonical is None:
+            raise MalformedResource("QuestionnaireResponse.questionnaire", "missing")
+        url, version = canonical
+        if url != self.instrument.url:
+            raise CanonicalMismatch("QuestionnaireResponse.questionnaire", "answers another Questionnaire")
+        if version is None:
+            self._report(Severity.WARNING, "version-missing", "questionnaire", "Names no version; the current is used.")
+        elif version != self.instrument.version:
+            same = edition_of(f"{url}|{version}") == self.instrument.edition
+            severity = Severity.WARNING if same else Severity.ERROR
+            text = "Answers another version of the Questionnaire" + ("." if same else " with other items: not read.")
+            self._report(severity, "version-differs", "questionnaire", text)
+            return same
+        return True
+
+    def read_items(self, parent: Element) -> None:
+        """Read items at every depth; groups may nest them."""
+        stack = [parent]
+        while stack:
+            for element in stack.pop().children("item"):
+                self._read_item(element)
+                stack.append(element)
+
+    def enabled_answers(self) -> Answers:
+        """Give the answers whose item the other answers enable; a disabled one is reported and left out."""
+        kept = dict(self._answers)
+        for link_id in self._answers:
+            if not is_enabled(self.instrument.by_link_id[link_id], self._answers):
+                self._fault(Severity.WARNING, "disabled-item", link_id, "Answered although not enabled: left out.")
+                del kept[link_id]
+        return kept
+
+    def _read_item(self, element: Element) -> None:
+        link_id = element.string("linkId")
+        item = self.instrument.by_link_id.get(link_id)
+        if item is None and link_id not in self._score_items:
+            if link_id not in self._silent:
+                self._report(Severity.ERROR, "unknown-item", element.path, "No such item in this instrument.")
+            return
+        if link_id in self._seen:
+            self._answers.pop(link_id, None)
+            self.stated_scores.pop(link_id, None)
+            self._fault(Severity.ERROR, "doubled-item", link_id, "Stands twice: neither is read.")
+            return
+        self._seen.add(link_id)
+        answers = list(element.children("answer"))
+        if len(answers) > 1:
+            self._fault(Severity.ERROR, "several-answers", link_id, "Takes one answer: none is read.")
+        elif item is None:
+            self._read_score(link_id, answers)
+        elif answers:
+            self._read_answer(item, answers[0])
+        elif _absence(element) == DECLINED:
+            self._answers[link_id] = Answer(link_id=link_id, status=AnswerStatus.DECLINED)
+
+    def _read_score(self, link_id: str, answers: list[Element]) -> None:
+        for answer in answers:
+            stated = answer.find_number("valueInteger")
+            stated = answer.find_number("valueDecimal") if stated is None else stated
+            if stated is None:
+                self._fault(Severity.WARNING, "answer-type", link_id, "A score that is not a number.")
+            else:
+                self.stated_scores[link_id] = stated
+
+    def _read_answer(self, item: Item, answer: Element) -> None:
+        coding = answer.find_child("valueCoding")
+        if coding is None:
+            self._fault(Severity.ERROR, "answer-type", item.link_id, "Needs a valueCoding: not read.")
+            return
+        try:
+            option = item.get_option(coding.string("code"), coding.string("system"))
+        except UnknownOption:
+            self._fault(Severity.ERROR, "unknown-option", item.link_id, "None of the item's options: not read.")
+            return
+        if option.coding.code != coding.string("code"):
+            text = "A code that stands for one of the item's options; read as that option."
+            self._fault(Severity.INFORMATION, "equivalent-option", item.link_id, text)
+        self._check_weight(item, option.weight, answer, coding)
+        self._answers[item.link_id] = Answer(link_id=item.link_id, status=AnswerStatus.ANSWERED, coding=option.coding)
+
+    def _check_weight(self, item: Item, weight: int | Decimal | None, *elements: Element) -> None:
+        try:
+            stated = find_weight(*elements)
+        except MalformedResource:
+            self._fault(Severity.WARNING, "malformed-weight", item.link_id, "A weight that can't be read is ignored.")
+            return
+        if stated is not None and stated != weight:
+            text = "States another weight than the instrument; the instrument's counts."
+            self._fault(Severity.WARNING, "weight-differs", item.link_id, text)
+
+    def _fault(self, severity: Severity, code: str, link_id: str, text: str) -> None:
+        self.issues.append(Issue(severity=severity, code=code, expression=_at(link_id), text=text))
+
+    def _report(self, severity: Severity, code: str, expression: str, text: str) -> None:
+        path = expression if expression.startswith("QuestionnaireResponse") else f"QuestionnaireResponse.{expression}"
+        self.issues.append(Issue(severity=severity, code=code, expression=path, text=text))

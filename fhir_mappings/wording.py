@@ -1,0 +1,59 @@
+"""The words for scores, screens and times: one phrasing for note, Observation and narrative.
+
+A score is not a diagnosis: ranges and "screens positive", never a finding. Unknown is said as not known.
+"""
+
+from typing import Final
+
+from fhir_mappings.instrument import ScoreDefinition
+from fhir_mappings.r4 import PartialDateTime, Precision
+from fhir_mappings.scores import Score
+
+NOT_A_DIAGNOSIS: Final = "A screening score, not a diagnosis."
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def describe_score(definition: ScoreDefinition, score: Score) -> str:
+    """Say value, range, band and screen: "Total 13 of 27, moderate range; at or above … (screens positive)."."""
+    if score.value is None:
+        start = f"{definition.label} not known: {describe_bounds(score)}"
+    else:
+        start = f"{definition.label} {score.value} of {score.range[1]}"
+        if score.missing_rule is not None:
+            start += f" ({score.missing_rule}; {describe_bounds(score)})"
+        if score.band is not None:
+            start += f", {score.band.chart_label}"
+    return f"{start}; {describe_screen(score)}." if score.cutoff is not None else f"{start}."
+
+
+def describe_bounds(score: Score) -> str:
+    """Say what the score can still be."""
+    low, high = score.bounds
+    return f"not all items answered, between {low} and {high} of {score.range[1]}"
+
+
+def describe_screen(score: Score) -> str:
+    """Say the screen result against its cut-off; "at least" where the total is not known."""
+    cutoff = "the published cut-off" if score.cutoff is None else f"the published cut-off of {score.cutoff.at_least}"
+    if score.positive is None:
+        return f"not known whether at or above {cutoff}"
+    if score.positive:
+        at_least = "" if score.bounds[0] == score.bounds[1] else f"at least {score.bounds[0]}, "
+        return f"{at_least}at or above {cutoff} (screens positive)"
+    return f"below {cutoff} (screens negative)"
+
+
+def describe_day(at: PartialDateTime) -> str:
+    """Say the day as written there: "23 Nov 2026"; "Nov 2026" or "2026" where that is all."""
+    year, month, day = at.text[:4], at.text[5:7], at.text[8:10]
+    if at.precision is Precision.YEAR:
+        return year
+    name = _MONTHS[int(month) - 1]
+    return f"{name} {year}" if at.precision is Precision.MONTH else f"{int(day)} {name} {year}"
+
+
+def describe_time(at: PartialDateTime) -> str:
+    """Say day and, where known, the time on the clock it was written by; "UTC" where that clock was UTC."""
+    if at.precision < Precision.SECOND:
+        return describe_day(at)
+    return f"{describe_day(at)} {at.text[11:16]}{' UTC' if at.text.endswith('Z') else ''}"
