@@ -1,0 +1,81 @@
+"""What the plan must know of a result: counted by a trial extraction, so that plan and signature cannot disagree."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import fields
+from datetime import date, datetime
+from uuid import UUID
+
+from fhir_mappings.administration import Party
+from fhir_mappings.extract import build_chart_resources
+from fhir_mappings.result import ScreeningResult, SignedResult, Signer
+from fhir_mappings.write_shape import ALL_SHAPES, ResourceKind
+from smart_app.writeback.plan import ResultFacts
+
+_NOBODY = Party(reference="Organization/none", display="none")
+
+
+def signed_result(
+    result: ScreeningResult,
+    *,
+    signer: Signer,
+    signed_at: datetime,
+    organization: Party | None,
+    note_text: str,
+    reference_code: str,
+    software_version: str,
+) -> SignedResult:
+    """Put a signature to a result."""
+    return SignedResult(
+        **{part.name: getattr(result, part.name) for part in fields(ScreeningResult)},
+        signer=signer,
+        signed_at=signed_at,
+        organization=organization,
+        note_text=note_text,
+        reference_code=reference_code,
+        software_version=software_version,
+    )
+
+
+def find_facts(result: ScreeningResult, *, organization: Party | None, now: datetime) -> ResultFacts:
+    """Count what the result makes when everything is written, and see what it comes with. ``now`` is aware."""
+    trial = signed_result(
+        result,
+        signer=Signer(reference="Practitioner/none", display="none"),
+        signed_at=now,
+        organization=organization or _NOBODY,
+        note_text="none",
+        reference_code="SS-0000-0000",
+        software_version="0",
+    )
+    numbers: dict[str, UUID] = {}
+    planned = build_chart_resources(trial, ALL_SHAPES, lambda key: numbers.setdefault(key, UUID(int=len(numbers) + 1)))
+    counts: Counter[ResourceKind] = Counter(resource.kind for resource in planned)
+    return ResultFacts(
+        counts=dict(counts),
+        score_words=_score_words(result),
+        has_encounter=result.encounter is not None,
+        has_organization=organization is not None,
+        age=lowest_age(result.patient.birth_date, now.date()),
+    )
+
+
+def lowest_age(birth_date: str | None, on: date) -> int | None:
+    """Give the lowest age in whole years that a FHIR date (year, month or day) allows; None without one."""
+    try:
+        born = [int(part) for part in (birth_date or "").split("-")]
+    except ValueError:
+        return None
+    # The latest birth date that fits: 31 December of a year, the 31st of a month.
+    year, month, day = ([*born, 12, 31] if len(born) == 1 else [*born, 31])[:3]
+    return on.year - year - ((on.month, on.day) < (month, day))
+
+
+def _score_words(result: ScreeningResult) -> str:
+    totals = [score for score in result.report.scores if score.value is not None]
+    if not totals:
+        return "Total"
+    if len(totals) == 1:
+        return f"Total {totals[0].value}"
+    return ", ".join(f"{score.coding.display or score.id} {score.value}" for score in totals)
