@@ -27,10 +27,11 @@ _correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=N
 
 SAFE_NAMES: Final = frozenset(
     {
-        "action", "address", "attempt", "code", "count", "duration_ms", "ehr_id", "endpoint", "environment", "error",
-        "field", "http_method", "http_status", "instrument_id", "kind", "launch_id", "mac", "method",
-        "outcome", "reason_code", "request_bytes", "resource_type", "response_bytes", "route", "row_id", "screening_id", "seq",
-        "state", "version", "worker", "alert_id", "approval_id", "clock_difference_s", "setting", "profile",
+        "action", "address", "alert_id", "approval_id", "attempt", "clock_difference_s", "code", "count",
+        "duration_ms", "ehr_id", "endpoint", "environment", "error", "field", "http_method", "http_status",
+        "instrument_id", "kind", "launch_id", "mac", "method", "outcome", "profile", "reason_code", "request_bytes",
+        "resource_type", "response_bytes", "route", "row_id", "screening_id", "seq", "setting", "state", "version",
+        "worker",
     }
 )  # fmt: skip
 """What a log line may hold beside time, level, logger, code and correlation id."""
