@@ -1,9 +1,9 @@
 """SMART App Launch 2.2 client (https://hl7.org/fhir/smart-app-launch/STU2.2/): knows OAuth and EHRs, nothing else.
 
-| module | job | section of the guide |
+| module | job | section |
 |---|---|---|
 | ehr, ehr_profile | registered EHRs; how each vendor departs from the standard | Register App |
-| transport, addresses | every request: allowed hosts, pinned addresses, no redirects, caps, deadlines | App protection |
+| transport, addresses, exchange | requests: allowed hosts, pinned addresses, no redirects, limits | App protection |
 | discovery, capabilities | `.well-known/smart-configuration`; CapabilityStatement | Conformance |
 | scopes | v1 and v2, what to ask, what was given | Scopes and Launch Context |
 | pkce, authorize | the way to the authorization endpoint | Obtain authorization code |

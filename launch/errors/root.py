@@ -12,11 +12,15 @@ WAIT = "Wait a moment, then try again."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
-    """One issue of an OperationOutcome. `text` is what the EHR wrote: it may name a patient, so it is never logged."""
+    """One issue of an OperationOutcome. `details` are the codes of `details.coding`, often the vendor's own.
+
+    `text` is what the EHR wrote: it may name a patient, so it is never logged.
+    """
 
     severity: str
     code: str
     expression: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
     text: str | None = field(default=None, repr=False)
 
 
