@@ -46,8 +46,8 @@ def find_references(value: Any) -> Iterator[str]:
 def replace_references(resource: Json, mapping: Mapping[str, str]) -> Json:
     """Give a copy with each `urn:uuid:` reference replaced by the EHR's ("Observation/12").
 
-    Raises: UnresolvedReference for a urn:uuid that the mapping lacks, or where the resource already refers to one of the
-    mapping's ids, for then it can't be undone.
+    Raises: UnresolvedReference for a urn:uuid that the mapping lacks, or where the resource already refers to one of
+    the mapping's ids, for then it can't be undone.
     """
     given = frozenset(mapping.values())
 

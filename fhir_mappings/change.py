@@ -92,19 +92,15 @@ def measure_change(
     """Measure the change of one score up to `current`.
 
     `points` may hold other scores, informants and editions: they are left out, and so are points at or after `current`
-    and those whose status does not count. `baseline`: the one a clinician set; else the earliest of the series.
+    and those whose status does not count. `baseline`: the one a clinician set, left out likewise where it does not
+    belong to the series; without one, the earliest of the series.
     """
     series = sorted(
-        (
-            point
-            for point in fold_points(points)
-            if _comparable(point, current) and point.at.earliest < current.at.earliest
-        ),
-        key=lambda point: point.at.earliest,
+        (point for point in fold_points(points) if _precedes(point, current)), key=lambda point: point.at.earliest
     )
-    if baseline is not None and baseline not in series:
-        baseline = None
     start = baseline or (series[0] if series else None)
+    if start is not None and not _precedes(start, current):
+        start = None
     return ChangeReport(
         score_id=definition.id,
         current=current,
@@ -135,11 +131,12 @@ def _agree(one: object, other: object) -> bool:
     return one is None or other is None or one == other
 
 
-def _comparable(point: Point, current: Point) -> bool:
-    """Tell whether a point belongs to the series of `current`; an unrecorded informant counts as the patient."""
+def _precedes(point: Point, current: Point) -> bool:
+    """Tell whether a point is earlier in the series of `current`; an unrecorded informant counts as the patient."""
     informant = point.informant or Informant.PATIENT
     return (
-        point.score_id == current.score_id
+        point.at.earliest < current.at.earliest
+        and point.score_id == current.score_id
         and point.status in COUNTED_STATUSES
         and informant == (current.informant or Informant.PATIENT)
         and _agree(point.edition, current.edition)
@@ -187,7 +184,7 @@ def _judge_course(definition: ScoreDefinition, baseline: Point, current: Point) 
 
 
 def _counts_as_baseline(definition: ScoreDefinition, threshold: ChangeThreshold, baseline: Point) -> bool:
-    """A baseline counts at or above the cut-off and the figure's own limit; without either there is no judgement."""
+    """Tell whether the baseline is at or above the cut-off and the figure's own limit; without either, none counts."""
     cutoff = definition.cutoff
     limits = [
         limit

@@ -17,9 +17,13 @@ _XHTML: Final = "http://www.w3.org/1999/xhtml"
 _UNPRINTABLE: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def build_narrative(title: str, *, paragraphs: Iterable[str] = (), rows: Sequence[tuple[str, str]] = ()) -> Json:
-    """Build resource.text: a title, paragraphs, and a table of two columns."""
+def build_narrative(
+    title: str, *, paragraphs: Iterable[str] = (), rows: Sequence[tuple[str, str]] = (), language: str | None = None
+) -> Json:
+    """Build resource.text: a title, paragraphs, and a table of two columns; `language` where the resource has one."""
     div = _root("div")
+    if language is not None:
+        _set_language(div, language)
     _add(_add(div, "p"), "b", title)
     for paragraph in paragraphs:
         _add(div, "p", paragraph)
@@ -35,7 +39,7 @@ def build_narrative(title: str, *, paragraphs: Iterable[str] = (), rows: Sequenc
 def build_note_document(title: str, text: str, language: str) -> bytes:
     """Build the note as one XHTML document in UTF-8: a paragraph per block, a line break per line."""
     html = _root("html")
-    html.set("lang", language)
+    _set_language(html, language)
     _add(_add(html, "head"), "title", title)
     body = _add(html, "body")
     for block in re.split(r"\n{2,}", text.replace("\r\n", "\n").strip("\n")):
@@ -54,6 +58,12 @@ def printable(text: str) -> str:
 def _root(name: str) -> etree._Element:
     # Parsed, not made: only so is the XHTML namespace the default one, without prefixes.
     return etree.fromstring(f'<{name} xmlns="{_XHTML}"/>')
+
+
+def _set_language(element: etree._Element, language: str) -> None:
+    # Both, as https://www.w3.org/TR/i18n-html-tech-lang/#langvalues asks for XHTML.
+    element.set("lang", language)
+    element.set("{http://www.w3.org/XML/1998/namespace}lang", language)
 
 
 def _tag(name: str) -> str:

@@ -60,7 +60,8 @@ def build_response(
     resource["language"] = administration.language
     if narrative:
         rows = [(item.text, describe_answer(item, answers)) for item in instrument.items if is_enabled(item, answers)]
-        resource["text"] = build_narrative(f"{instrument.short_name}, answers as given", rows=rows)
+        title = f"{instrument.short_name}, answers as given"
+        resource["text"] = build_narrative(title, rows=rows, language=administration.language)
     resource["extension"] = _extensions(administration)
     if identifier is not None:
         resource["identifier"] = {"system": RESULT_IDENTIFIER, "value": identifier}
