@@ -97,3 +97,29 @@ class LedgerRow:
         return replace(
             self, state=state, lease_until=None, not_before=not_before, reason_code=reason_code, reason=reason
         )
+
+    def identify(self, resource_id: str, version_id: str | None) -> Self:
+        """Add the id of a written resource whose EHR gave none in its answer."""
+        if self.state is not RowState.WRITTEN or self.resource_id is not None:
+            raise IllegalMove("only a written row without id can be given one")
+        return replace(self, resource_id=resource_id, version_id=version_id, reason_code="", reason="")
+
+    def find_nothing(self, now: datetime, not_before: datetime | None, reason_code: str, reason: str) -> Self:
+        """Record a look-up that did not settle an unknown row; ``not_before`` is when the next one is due."""
+        if self.state is not RowState.UNKNOWN:
+            raise IllegalMove("only an unknown row is looked up")
+        return replace(
+            self,
+            look_ups=self.look_ups + 1,
+            looked_up_at=now,
+            not_before=not_before,
+            reason_code=reason_code,
+            reason=reason,
+        )
+
+    def prove_absent(self, now: datetime) -> Self:
+        """Put an unknown row back to planned: it has been proven that the EHR does not have it (design section 6)."""
+        if self.state is not RowState.UNKNOWN:
+            raise IllegalMove("only an unknown row can be proven absent")
+        back = self.postpone(RowState.PLANNED, None, "proven-absent", "The EHR does not have it; it is sent again.")
+        return replace(back, look_ups=0, looked_up_at=now, sent_at=None)

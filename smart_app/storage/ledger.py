@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, RowMapping, Update, and_, or_, select, upd
 
 from smart_app.model.identity import PatientKey, User
 from smart_app.model.ledger import ENDED, LedgerRow, RowState
-from smart_app.storage.cipher import SealedField
+from smart_app.storage.cipher import Cipher, SealedField
 from smart_app.storage.errors import LostClaim, UnknownRow
 from smart_app.storage.repository import Repository, is_patient
 from smart_app.storage.tables import approvals
@@ -71,12 +71,15 @@ class Ledger(Repository):
     def save(self, row: LedgerRow, *, expected_attempt: int) -> LedgerRow:
         """Record how a row stands, if its attempt is still the expected one; what was signed is never rewritten.
 
-        Raises LostClaim: another attempt has the row, and nothing was changed. An ended row is never changed either.
+        Raises LostClaim: another attempt has the row, and nothing was changed. An ended row is never changed either,
+        but for the id of one that was written without.
         """
-        open_still = and_(table.c.attempt == expected_attempt, table.c.state.not_in(ENDED))
-        done = self._connection.execute(
-            update(table).where(table.c.id == row.id, open_still).values(self._progress(row))
-        )
+        open_still = table.c.state.not_in(ENDED)
+        if row.state is RowState.WRITTEN:
+            # An EHR may not tell the id when it writes; a later look-up adds it, once.
+            open_still = or_(open_still, and_(table.c.state == RowState.WRITTEN, table.c.resource_id.is_(None)))
+        mine = and_(table.c.id == row.id, table.c.attempt == expected_attempt, open_still)
+        done = self._connection.execute(update(table).where(mine).values(self._progress(row)))
         if done.rowcount != 1:
             raise LostClaim("the row was claimed by another attempt, or has ended", field="attempt")
         return row
@@ -184,6 +187,11 @@ class Ledger(Repository):
             looked_up_at=row["looked_up_at"],
             look_ups=row["look_ups"],
         )
+
+
+def erase_signed_resource(cipher: Cipher, row_id: UUID) -> bytes:
+    """Give a row's sealed part without its resource and without the hash that could tell it."""
+    return _SIGNED.seal(cipher, row_id, _Signed(resource="", content_hash=""))
 
 
 def _claimable(now: datetime) -> ColumnElement[bool]:

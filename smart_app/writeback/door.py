@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from launch.capabilities import Capabilities
 from launch.ehr_profile import EhrProfile
-from launch.fhir_reader import FhirReader
-from launch.fhir_writer import FhirWriter
+from launch.errors import LaunchError
+from launch.fhir_reader import FhirResource, Read, Search, SearchResult
+from launch.fhir_writer import WriteOutcome
 from launch.scopes import Scopes
 from smart_app.model.identity import PatientKey, User
+
+
+class ChartReader(Protocol):
+    """What write-back needs of a FhirReader."""
+
+    def read_together(
+        self, wanted: Mapping[str, Read | Search]
+    ) -> dict[str, FhirResource | SearchResult | LaunchError]:
+        """Read several in one wave; an error stands in the place of its result."""
+
+    def search(self, resource_type: str, params: Iterable[tuple[str, str]]) -> SearchResult:
+        """Search one type. Raises LaunchError."""
+
+
+class ChartWriter(Protocol):
+    """What write-back needs of a FhirWriter: one POST each, sent once, its outcome never an exception."""
+
+    def create(
+        self,
+        resource: Mapping[str, Any],
+        *,
+        if_none_exist: str | None = None,
+        seconds: float,
+        before_first_byte: Callable[[], None],
+    ) -> WriteOutcome:
+        """Create one resource; ``before_first_byte`` may stop it by raising."""
+
+    def transaction(
+        self, bundle: Mapping[str, Any], *, seconds: float, before_first_byte: Callable[[], None]
+    ) -> WriteOutcome:
+        """Send a transaction; the outcome has one entry per entry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +60,6 @@ class EhrDoor:
     profile: EhrProfile
     scopes: Scopes
     capabilities: Capabilities | None
-    reader: FhirReader = field(repr=False)
-    writer: FhirWriter = field(repr=False)
+    reader: ChartReader = field(repr=False)
+    writer: ChartWriter = field(repr=False)
     refresh: Callable[[], EhrDoor | None] = field(repr=False)

@@ -14,10 +14,10 @@ from launch.errors import (
     Forbidden,
     Gone,
     LaunchError,
-    MalformedResource,
     NotFound,
     Unauthorized,
 )
+from launch.fhir_reader import FhirResource, Read, Search, SearchResult
 from launch.urls import find_reference
 from smart_app.model.approval import Approval
 from smart_app.model.patient_record import MalformedPatient, parse_patient_identity
@@ -125,20 +125,31 @@ def check_door(approval: Approval, door: EhrDoor) -> GuardStop | None:
 
 
 def check_still_true(approval: Approval, door: EhrDoor) -> GuardStop | None:
-    """Read Patient and Encounter again and compare them with what was signed. Never raises for what an EHR does."""
-    return _check_patient(approval, door) or _check_encounter(approval, door)
+    """Read Patient and Encounter again, together, and compare them with what was signed.
+
+    Never raises for what an EHR does: what cannot be checked stops the send.
+    """
+    wanted: dict[str, Read | Search] = {"patient": Read(resource_type="Patient", id=approval.patient.patient_id)}
+    if approval.encounter_id is not None:
+        wanted["encounter"] = Read(resource_type="Encounter", id=approval.encounter_id)
+    found = door.reader.read_together(wanted)
+    stop = _check_patient(approval, found["patient"])
+    if stop is not None or approval.encounter_id is None:
+        return stop
+    return _check_encounter(approval, found["encounter"], door.fhir_base_url)
 
 
-def _check_patient(approval: Approval, door: EhrDoor) -> GuardStop | None:
-    signed = approval.patient_identity
+_Found = FhirResource | SearchResult | LaunchError
+
+
+def _check_patient(approval: Approval, found: _Found) -> GuardStop | None:
+    if not isinstance(found, FhirResource):
+        return _stop_of(found, gone=PATIENT_GONE)
     try:
-        now = parse_patient_identity(door.reader.read("Patient", approval.patient.patient_id).resource)
-    except (NotFound, Gone):
-        return PATIENT_GONE
-    except (MalformedPatient, MalformedResource):
+        now = parse_patient_identity(found.resource)
+    except MalformedPatient:
         return PATIENT_UNREADABLE
-    except LaunchError as exc:
-        return _stop_of(exc)
+    signed = approval.patient_identity
     stops = {
         PATIENT_MERGED: now.replaced_by is not None,
         PATIENT_INACTIVE: not now.active and signed.active,
@@ -149,18 +160,12 @@ def _check_patient(approval: Approval, door: EhrDoor) -> GuardStop | None:
     return next((stop for stop, stands in stops.items() if stands), None)
 
 
-def _check_encounter(approval: Approval, door: EhrDoor) -> GuardStop | None:
-    if approval.encounter_id is None:
-        return None
-    try:
-        encounter = door.reader.read("Encounter", approval.encounter_id).resource
-    except (NotFound, Gone):
-        return ENCOUNTER_GONE
-    except LaunchError as exc:
-        return _stop_of(exc)
-    if not refers_to_patient(encounter.get("subject"), approval.patient.patient_id, door.fhir_base_url):
+def _check_encounter(approval: Approval, found: _Found, fhir_base_url: str) -> GuardStop | None:
+    if not isinstance(found, FhirResource):
+        return _stop_of(found, gone=ENCOUNTER_GONE)
+    if not refers_to_patient(found.resource.get("subject"), approval.patient.patient_id, fhir_base_url):
         return ENCOUNTER_OF_ANOTHER
-    return None if encounter.get("status") in USABLE_ENCOUNTER else ENCOUNTER_CANCELLED
+    return None if found.resource.get("status") in USABLE_ENCOUNTER else ENCOUNTER_CANCELLED
 
 
 def refers_to_patient(subject: object, patient_id: str, fhir_base_url: str) -> bool:
@@ -170,10 +175,12 @@ def refers_to_patient(subject: object, patient_id: str, fhir_base_url: str) -> b
     return found is not None and (found.resource_type, found.id) == ("Patient", patient_id)
 
 
-def _stop_of(exc: LaunchError) -> GuardStop:
-    kinds: Mapping[type[LaunchError], GuardStop] = {
-        Unauthorized: TOKEN_ENDED,
-        BreakTheGlass: CHART_PROTECTED,
-        Forbidden: NO_RIGHT_TO_CHECK,
-    }
-    return next((stop for kind, stop in kinds.items() if isinstance(exc, kind)), CANNOT_CHECK)
+def _stop_of(found: SearchResult | LaunchError, *, gone: GuardStop) -> GuardStop:
+    kinds: tuple[tuple[type[LaunchError], GuardStop], ...] = (
+        (NotFound, gone),
+        (Gone, gone),
+        (Unauthorized, TOKEN_ENDED),
+        (BreakTheGlass, CHART_PROTECTED),
+        (Forbidden, NO_RIGHT_TO_CHECK),
+    )
+    return next((stop for kind, stop in kinds if isinstance(found, kind)), CANNOT_CHECK)

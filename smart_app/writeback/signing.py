@@ -6,7 +6,6 @@ the Approval, and the writer checks it again before each send. Nothing is sent f
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from datetime import datetime
 from uuid import UUID
 
 from fhir_mappings.administration import Party
+from fhir_mappings.bundle import canonical_json
 from fhir_mappings.extract import PlannedResource, build_chart_resources, content_hash
 from fhir_mappings.result import ScreeningResult, Signer
 from smart_app.errors import AppError
@@ -206,7 +206,7 @@ def _row(planned: PlannedResource, approval_id: UUID, ordinal: int, row_id: UUID
         resource_type=planned.kind.resource_type,
         full_url=planned.full_url,
         identifier_value=planned.identifier_value,
-        resource=json.dumps(planned.resource, ensure_ascii=False, separators=(",", ":")),
+        resource=canonical_json(planned.resource).decode(),
         content_hash=content_hash([planned.resource]),
         depends_on=planned.depends_on,
         state=RowState.PLANNED,
