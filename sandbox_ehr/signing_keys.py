@@ -15,29 +15,37 @@ ALGORITHM = "RS256"
 
 
 class SigningKeys:
-    """An RSA key for new signatures, and its forerunner, still published so that what it signed can be verified."""
+    """An RSA key for new signatures, and its forerunner, still published so that what it signed can be verified.
+
+    The first is made when it is first asked for: an EHR that never signs need not wait for it.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._keys = [_new_key()]
+        self._keys: list[RSAKey] = []
 
     @property
     def current(self) -> RSAKey:
         """The key that signs now."""
         with self._lock:
-            return self._keys[0]
+            return self._ensure_keys()[0]
 
     def rotate(self) -> str:
         """Sign with a new key from now on, keep the last one published, drop those before it; give the new `kid`."""
         key = _new_key()
         with self._lock:
-            self._keys = [key, self._keys[0]]
+            self._keys = [key, self._ensure_keys()[0]]
         return str(key.kid)
 
     def build_jwks(self) -> dict[str, Any]:
         """Give the public keys as a JWK Set."""
         with self._lock:
-            return {"keys": [key.as_dict(private=False) for key in self._keys]}
+            return {"keys": [key.as_dict(private=False) for key in self._ensure_keys()]}
+
+    def _ensure_keys(self) -> list[RSAKey]:
+        if not self._keys:
+            self._keys = [_new_key()]
+        return self._keys
 
 
 def _new_key() -> RSAKey:

@@ -31,7 +31,7 @@ def build_seed(now: datetime) -> Iterator[Resource]:
     calendar = SeedCalendar(now=now, utc_offset=site["utc_offset"])
     yield from build_site(site)
     # pt-05-old refers to pt-05, and follows it in this order.
-    for path in sorted((SEED_DIRECTORY / "charts").glob("*.json")):
+    for path in sorted((SEED_DIRECTORY / "charts").glob("*.json"), key=lambda path: path.stem):
         builder = ChartBuilder(chart=_read(f"charts/{path.name}"), site=site, calendar=calendar)
         yield from builder.build()
         yield from build_screenings(builder, instruments)
