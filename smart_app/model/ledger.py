@@ -104,13 +104,18 @@ class LedgerRow:
             raise IllegalMove("only a written row without id can be given one")
         return replace(self, resource_id=resource_id, version_id=version_id, reason_code="", reason="")
 
-    def find_nothing(self, now: datetime, not_before: datetime | None, reason_code: str, reason: str) -> Self:
-        """Record a look-up that did not settle an unknown row; ``not_before`` is when the next one is due."""
+    def look_up(
+        self, now: datetime, *, reason_code: str, reason: str, not_before: datetime | None = None, counts: bool = True
+    ) -> Self:
+        """Record a look-up that did not settle an unknown row; ``not_before`` is when the next one is due.
+
+        ``counts``: it was a complete search that found nothing, so that it can be one of the two that prove absence.
+        """
         if self.state is not RowState.UNKNOWN:
             raise IllegalMove("only an unknown row is looked up")
         return replace(
             self,
-            look_ups=self.look_ups + 1,
+            look_ups=self.look_ups + counts,
             looked_up_at=now,
             not_before=not_before,
             reason_code=reason_code,

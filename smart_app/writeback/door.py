@@ -35,13 +35,13 @@ class ChartWriter(Protocol):
         resource: Mapping[str, Any],
         *,
         if_none_exist: str | None = None,
-        seconds: float,
+        deadline: float,
         before_first_byte: Callable[[], None],
     ) -> WriteOutcome:
         """Create one resource; ``before_first_byte`` may stop it by raising."""
 
     def transaction(
-        self, bundle: Mapping[str, Any], *, seconds: float, before_first_byte: Callable[[], None]
+        self, bundle: Mapping[str, Any], *, deadline: float, before_first_byte: Callable[[], None]
     ) -> WriteOutcome:
         """Send a transaction; the outcome has one entry per entry."""
 

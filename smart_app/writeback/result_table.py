@@ -35,13 +35,18 @@ def apply_outcome(row: LedgerRow, outcome: WriteOutcome, now: datetime) -> Ledge
     return row.end(state, now, http_status=outcome.http_status, reason_code=code, reason=words)
 
 
+def apply_each(rows: Sequence[LedgerRow], outcome: WriteOutcome, now: datetime) -> tuple[LedgerRow, ...]:
+    """Move rows that share one answer."""
+    return tuple(apply_outcome(row, outcome, now) for row in rows)
+
+
 def apply_together(rows: Sequence[LedgerRow], outcome: WriteOutcome, now: datetime) -> tuple[LedgerRow, ...]:
     """Move the rows of one transaction: per entry where the EHR answered the Bundle, else all alike.
 
     Raises: ValueError when the writer gave another number of entries than were sent.
     """
     if outcome.http_status != 200:
-        return tuple(apply_outcome(row, outcome, now) for row in rows)
+        return apply_each(rows, outcome, now)
     return tuple(apply_outcome(row, entry, now) for row, entry in zip(rows, outcome.entries, strict=True))
 
 
