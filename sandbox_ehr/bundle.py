@@ -107,7 +107,7 @@ def _parse_entry(position: int, entry: Any, fhir_base_url: str) -> Entry:
     if not isinstance(request, dict) or not isinstance(request.get("url"), str) or set(request) - _REQUEST_KEYS:
         raise Malformed("The entry has no request with method and url", expression=f"{place}.request")
     method = request.get("method")
-    if method not in _ORDER:
+    if not isinstance(method, str) or method not in _ORDER:
         raise Malformed("The method is none of GET, POST, PUT, DELETE", expression=f"{place}.request.method")
     if method in {"POST", "PUT"} and not isinstance(entry.get("resource"), dict):
         raise Malformed("The entry has no resource", expression=f"{place}.resource")

@@ -158,7 +158,7 @@ class FhirApi:
             raise NotSupported("This server has neither batch nor transaction")
         bundle = _parse_body(request)
         kind = bundle.get("type")
-        if bundle.get("resourceType") != "Bundle" or kind not in {"batch", "transaction"}:
+        if bundle.get("resourceType") != "Bundle" or kind not in ("batch", "transaction"):
             raise Malformed("The base takes only a Bundle of type batch or transaction", expression="Bundle.type")
         if not (self._persona.transaction if kind == "transaction" else self._persona.batch):
             raise NotSupported(f"This server has no {kind}")

@@ -30,8 +30,9 @@ def parse_json(body: bytes) -> dict[str, Any]:
         value = json.loads(
             body.decode("utf-8"), parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_unique
         )
-        text_depth = _depth(value)
-    except UnicodeDecodeError as exc:
+        depth = _depth(value)
+        dump_json(value).encode("utf-8")
+    except UnicodeError as exc:  # also half of a surrogate pair, written as an escape
         raise Malformed("The body is not UTF-8") from exc
     except RecursionError as exc:
         raise Malformed(f"The body is nested deeper than {DEEPEST_NESTING} levels") from exc
@@ -39,7 +40,7 @@ def parse_json(body: bytes) -> dict[str, Any]:
         raise Malformed(f"The body is not JSON: line {exc.lineno}, column {exc.colno}") from exc
     except ValueError as exc:  # an integer of more digits than Python converts
         raise Malformed("The body holds a number that is too long") from exc
-    if text_depth > DEEPEST_NESTING:
+    if depth > DEEPEST_NESTING:
         raise Malformed(f"The body is nested deeper than {DEEPEST_NESTING} levels")
     if not isinstance(value, dict):
         raise Malformed("The body is not a JSON object")

@@ -9,10 +9,12 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from sandbox_ehr.errors import InvalidPersona
+from sandbox_ehr.errors import InvalidParameter, InvalidPersona
+from sandbox_ehr.search import parse_criterion
 from sandbox_ehr.search_parameters import RESOURCE_TYPES
 
 PERSONAS_DIRECTORY = Path(__file__).parent / "personas"
@@ -151,4 +153,8 @@ def _parse_refusal(name: str, entry: Any) -> Refusal:
         if not equals:
             raise InvalidPersona(f"{where}: unless is not parameter=value")
         checked["unless"] = (parameter, value)
+        try:
+            parse_criterion(checked["type"], parameter, value, now=datetime(2000, 1, 1, tzinfo=UTC))
+        except InvalidParameter as exc:
+            raise InvalidPersona(f"{where}: unless is no search criterion of {checked['type']}") from exc
     return Refusal(**checked)

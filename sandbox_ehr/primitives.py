@@ -13,6 +13,8 @@ from sandbox_ehr.search_index import parse_date_range
 LONGEST_STRING = 1024 * 1024
 """Characters."""
 
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+
 _ZONE = r"(Z|[+-](0\d|1[0-4]):[0-5]\d)"
 _TIME = r"([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?"
 _DATE = r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?"
@@ -104,7 +106,7 @@ def find_primitive_fault(datatype: str, value: Any) -> str | None:
     elif datatype == "xhtml":
         return _find_narrative_fault(value) if isinstance(value, str) else "is not a string"
     else:
-        sound = isinstance(value, str) and _is_well_formed(datatype, value)
+        sound = isinstance(value, str) and not _CONTROL_CHARACTERS.search(value) and _is_well_formed(datatype, value)
     return None if sound else f"is not of type {datatype}"
 
 

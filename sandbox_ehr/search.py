@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import NamedTuple
 
 from sandbox_ehr.errors import InvalidParameter
@@ -149,7 +149,7 @@ def parse_criterion(resource_type: str, name: str, value: str, *, now: datetime)
     stored = f"{code}:identifier" if modifier == "identifier" else code
     try:
         alternatives = [_CONDITIONS[parameter.type](parameter, modifier, part, now) for part in _split(value, ",")]
-    except (ValueError, InvalidOperation, OverflowError) as exc:
+    except (ValueError, ArithmeticError) as exc:
         raise InvalidParameter(f"Search parameter {code} has a value that is no {parameter.type}") from exc
     inside = "NOT IN" if modifier == "not" else "IN"
     condition = " OR ".join(f"({alternative.text})" for alternative in alternatives)

@@ -54,7 +54,8 @@ def _follow(values: list[Any], step: str | tuple[str, str]) -> Iterator[Any]:
             continue
         if isinstance(step, str):
             found = value.get(step)
-            yield from found if isinstance(found, list) else () if found is None else (found,)
+            listed = found if isinstance(found, list) else (found,)
+            yield from (item for item in listed if item is not None)
         elif step[0]:
             if value.get(step[0]) == step[1]:
                 yield value

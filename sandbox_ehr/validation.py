@@ -67,7 +67,8 @@ def check_resource(resource: Mapping[str, Any]) -> list[ReferenceAt]:
         raise Malformed("The resource has no resourceType", expression="resourceType")
     if resource_type not in RESOURCE_TYPES:
         raise Malformed("This server does not have the resource type", expression="resourceType")
-    check = _Check(contained={item.get("id") for item in _contained(resource)})
+    contained_ids = {item["id"] for item in _contained(resource) if isinstance(item.get("id"), str)}
+    check = _Check(contained=contained_ids)
     check.resource(resource, resource_type, top=True)
     if not check.issues:
         check.issues += find_broken_invariants(resource)
@@ -116,7 +117,7 @@ def _contained(resource: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 class _Check:
     """One pass over a resource, collecting issues and references."""
 
-    contained: set[Any]
+    contained: set[str]
     issues: list[Issue] = field(default_factory=list)
     references: list[ReferenceAt] = field(default_factory=list)
 
@@ -125,7 +126,10 @@ class _Check:
 
     def resource(self, resource: Any, path: str, *, top: bool) -> None:
         resource_type = resource.get("resourceType") if isinstance(resource, dict) else None
-        if resource_type not in CODES["resource-types"]["http://hl7.org/fhir/resource-types"]:
+        if (
+            not isinstance(resource_type, str)
+            or resource_type not in CODES["resource-types"]["http://hl7.org/fhir/resource-types"]
+        ):
             self.fault("structure", "Not a resource of a type of R4", path)
             return
         if not top and ("contained" in resource or "id" not in resource):
@@ -134,11 +138,15 @@ class _Check:
             fields = {name: value for name, value in resource.items() if name != "resourceType"}
             self.members(fields, resource_type, path)
 
-    def members(self, value: Any, table_name: str, path: str) -> None:
-        """Check the elements of a complex type."""
-        if not isinstance(value, dict) or not value:
+    def object(self, value: Any, table_name: str, path: str) -> None:
+        """Check a value of a complex type, which is never empty (ele-1)."""
+        if isinstance(value, dict) and value:
+            self.members(value, table_name, path)
+        else:
             self.fault("structure", "Not a JSON object with content", path)
-            return
+
+    def members(self, value: Mapping[str, Any], table_name: str, path: str) -> None:
+        """Check the elements of a resource or of a complex type."""
         table = ELEMENTS[table_name]
         present: dict[str, str] = {}
         for name, child in value.items():
@@ -186,7 +194,7 @@ class _Check:
                 self.fault("code-invalid", f"Not a code of {element.codes}", path)
         else:
             before = len(self.issues)
-            self.members(value, element.type, path)
+            self.object(value, element.type, path)
             if len(self.issues) == before:
                 self.coded_or_reference(value, element, path)
 
@@ -215,7 +223,7 @@ class _Check:
             return
         for item in listed:
             if item is not None or element.maximum == 1:
-                self.members(item, "Element", path)
+                self.object(item, "Element", path)
 
     def unreferenced_contained(self, resource: Mapping[str, Any]) -> None:
         """Check dom-3: whatever is contained is referred to, or refers to the container."""
