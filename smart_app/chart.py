@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from fhir_mappings.administration import Party
 from fhir_mappings.change import Point
-from fhir_mappings.r4 import PartialDateTime
+from fhir_mappings.errors import MappingError
+from fhir_mappings.r4 import PartialDateTime, parse_partial_date_time
 from smart_app.model.identity import PatientIdentity
 
 
@@ -44,6 +47,54 @@ class Chart:
     visit: Visit | None
     visit_notice: str
     fetched_at: datetime
+
+
+def parse_visit(encounter: Mapping[str, Any], patient_id: str) -> Visit | None:
+    """Read an R4 Encounter; None when it is not this patient's or has no id. Absent and odd parts are left out."""
+    identifier, subject = encounter.get("id"), encounter.get("subject")
+    reference = subject.get("reference") if isinstance(subject, dict) else None
+    if not isinstance(identifier, str) or not isinstance(reference, str):
+        return None
+    if reference.split("/_history/", 1)[0].split("/")[-2:] != ["Patient", patient_id]:
+        return None
+    period, kind = encounter.get("period"), encounter.get("class")
+    return Visit(
+        id=identifier,
+        status=_text(encounter.get("status")),
+        class_code=_text(kind.get("code")) if isinstance(kind, dict) else "",
+        type_text=_type_text(encounter.get("type")),
+        start=_start(period.get("start")) if isinstance(period, dict) else None,
+        service_provider=_party(encounter.get("serviceProvider")),
+    )
+
+
+def _start(text: object) -> PartialDateTime | None:
+    try:
+        return parse_partial_date_time(text, "Encounter.period.start")
+    except MappingError:
+        return None
+
+
+def _type_text(types: object) -> str:
+    for concept in types if isinstance(types, list) else ():
+        if not isinstance(concept, dict):
+            continue
+        codings = concept.get("coding")
+        displays = [coding.get("display") for coding in codings if isinstance(coding, dict)] if codings else []
+        for words in (concept.get("text"), *displays):
+            if isinstance(words, str) and words.strip():
+                return words.strip()
+    return ""
+
+
+def _party(reference: object) -> Party | None:
+    if not isinstance(reference, dict) or not _text(reference.get("reference")):
+        return None
+    return Party(reference=_text(reference.get("reference")), display=_text(reference.get("display")) or "organization")
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 @dataclass(slots=True)

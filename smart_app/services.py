@@ -21,34 +21,38 @@ from smart_app.writeback.plan import WriteSite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CrisisContact:
-    """The crisis line that patient-facing pages show, as readable text (safety rule 11)."""
+class EhrRules:
+    """What the site has switched on at one EHR: access asked for, and what is written there."""
 
-    name: str
-    contact: str
+    features: frozenset[Feature] = frozenset({Feature.BASE})
+    write_site: WriteSite = field(default_factory=WriteSite)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteRules:
     """What the use cases need of the site's settings (see settings.py for their meaning and defaults).
 
-    ``prorate``: instruments whose missing-item rule is switched on although it is not the author's own.
+    ``crisis`` is the crisis contact as readable text; ``zone`` that of times shown. ``prorate``: missing-item rules
+    that are not the author's own are switched on.
     ``alert_readers``: identities (fhirUser or subject) who see every open alert on their list.
     """
 
     base_url: str
     is_test: bool
     rights: tuple[RightsRule, ...]
-    crisis: CrisisContact
+    crisis: str
+    ehrs: Mapping[str, EhrRules] = field(default_factory=dict)
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     idle: timedelta = timedelta(minutes=20)
     absolute: timedelta = timedelta(hours=10)
     draft_within: timedelta = timedelta(hours=24)
-    features: frozenset[Feature] = frozenset(Feature)
     languages: tuple[tuple[str, str], ...] = (("en", "English"),)
-    write_site: WriteSite = field(default_factory=WriteSite)
     alert_readers: frozenset[str] = frozenset()
-    prorate: frozenset[str] = frozenset()
+    prorate: bool = False
+
+    def at(self, ehr_id: str) -> EhrRules:
+        """Give what holds at one EHR."""
+        return self.ehrs.get(ehr_id, EhrRules())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

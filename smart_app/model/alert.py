@@ -29,6 +29,7 @@ class ActionKind(StrEnum):
     ACCEPTED = "accepted"
     OUTREACH = "outreach"
     ASKED_AGAIN = "asked-again"
+    REOPENED = "reopened"
 
 
 class Disposition(StrEnum):
@@ -158,6 +159,13 @@ class Alert:
             raise MissingField(field="reason")
         action = AlertAction(kind=ActionKind.ASKED_AGAIN, by=by, at=at, text=f"{answer.strip()}: {reason.strip()}")
         return replace(self, actions=(*self.actions, action))
+
+    def reopen(self, by: User, at: datetime) -> Self:
+        """Open a closed alert again, because the item was given a risk answer after it was closed."""
+        if self.state is not AlertState.CLOSED:
+            raise IllegalMove("the alert is open")
+        action = AlertAction(kind=ActionKind.REOPENED, by=by, at=at)
+        return replace(self, state=AlertState.OPEN, actions=(*self.actions, action))
 
     def add(self, by: User, at: datetime, text: str) -> Self:
         """Add words to an alert, open or closed; nothing is ever taken away."""

@@ -21,15 +21,6 @@ class UnknownOption(AppError):
     http_status = 422
 
 
-class NotThisPatient(AppError):
-    """The thing belongs to another patient, EHR or tenant, or does not exist: the page does not tell which."""
-
-    code = "not-this-patient"
-    title = "This is not part of the open chart"
-    remedy = "Open the app from the chart of the patient that you mean."
-    http_status = 404
-
-
 class LaunchNotOpen(AppError):
     """No cookie, a wrong secret or an unknown launch: nothing is shown."""
 
@@ -45,15 +36,6 @@ class LaunchOver(AppError):
     code = "launch-over"
     title = "This session has ended"
     remedy = "Go back to the EHR and open the app again. What was saved is kept, and the form goes on where it stood."
-    http_status = 401
-
-
-class LaunchIdle(AppError):
-    """The session has been idle too long: it may only save into its own form, and shows nothing."""
-
-    code = "launch-idle"
-    title = "The app was left alone for a while"
-    remedy = "Your answers are saved. Go back to the EHR and open the app again to go on."
     http_status = 401
 
 
@@ -75,28 +57,19 @@ class NoSuchInstrument(AppError):
     http_status = 404
 
 
-class MalformedPatient(AppError):
-    """The EHR's Patient resource lacks what identifies a patient, or is another's; ``field`` names the element."""
-
-    code = "malformed-patient"
-    title = "The EHR's record of this patient cannot be used"
-    remedy = "Nothing was changed. Check name, birth date and number in the EHR, and tell the people who look after it."
-    http_status = 502
-
-
-class PageChanged(AppError):
-    """What the page displayed is no longer what would be signed."""
-
-    code = "page-changed"
-    title = "Something has changed since this page was shown"
-    remedy = "Nothing was signed. Look at the page as it is now, then sign."
-    http_status = 409
-
-
 class SigningBlocked(AppError):
     """Something must be settled before signing; ``field`` is the blocker's code, the page lists them in words."""
 
     code = "signing-blocked"
     title = "You cannot sign yet"
     remedy = "Settle what the page lists before the sign button. Nothing was signed."
+    http_status = 409
+
+
+class DraftTooOld(AppError):
+    """An unfinished form has passed the site's limit: it is stopped, with its answers and alerts kept."""
+
+    code = "draft-too-old"
+    title = "This form was left unfinished for too long to go on with"
+    remedy = "What was saved before is kept, and its alerts stand. Start the questionnaire anew from the overview."
     http_status = 409

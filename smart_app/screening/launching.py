@@ -1,8 +1,30 @@
-"""From the EHR to a session and back: begin, finish, open, refresh, end (SMART App Launch 2.2; design section 7)."""
+"""From the EHR to a session: begin, finish, open (SMART App Launch 2.2; design section 7)."""
 
 from __future__ import annotations
 
+import hmac
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
+from hashlib import sha256
+
+from launch import authorize
+from launch.callback import find_state
+from launch.errors import LaunchError, PendingLaunchExpired, StateMismatch
+from launch.scopes import RequestedScope, compute_scopes
+from launch.session import ActiveLaunch, PendingLaunch
+from smart_app.errors import AppError
+from smart_app.model.audit import AuditAction, AuditEvent
+from smart_app.model.identity import PatientKey, User
+from smart_app.model.launch_session import LaunchSession, SessionStanding
+from smart_app.model.rights import NotAllowed, rights_of
+from smart_app.screening.context import FirstWave, fetch_first_wave
+from smart_app.screening.errors import LaunchNotOpen, LaunchOver
+from smart_app.services import Acting, Services
+from smart_app.storage.pending_launches import PendingFate, TakenLaunch
+
+_TOUCH_EVERY = timedelta(seconds=30)
+_ROLES = RequestedScope(scope="user/PractitionerRole.rs", reason="the rights of the site depend on the role")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,4 +44,178 @@ class FinishedLaunch:
     secret: str = field(repr=False)
     framed: bool
     ehr_id: str
-    instrument_id: str | None
+
+
+def begin_launch(app: Services, *, iss: str, launch: str | None, framed: bool, correlation_id: str) -> BegunLaunch:
+    """Begin an EHR launch (``launch`` None: standalone); the pending launch is kept for ten minutes and one use.
+
+    Raises: LaunchError; UnknownIssuer before any network call.
+    """
+    now = app.clock()
+    ehr = app.ehrs.get_by_iss(iss)
+    try:
+        configuration = app.connections.configuration(ehr.id, now)
+        scopes = compute_scopes(
+            app.rules.at(ehr.id).features,
+            standalone=launch is None,
+            capabilities=configuration.capabilities,
+            extra=ehr.scopes,
+        )
+        if any(rule.role_codes for rule in app.rules.rights):
+            scopes = (*scopes, _ROLES)
+        begun = authorize.begin_launch(
+            ehr=ehr,
+            iss=iss,
+            launch=launch,
+            redirect_uri=f"{app.rules.base_url}/callback",
+            scopes=scopes,
+            configuration=configuration,
+            now=now,
+        )
+    except LaunchError as refusal:
+        _audit_refusal(app, ehr.id, refusal, correlation_id)
+        raise
+    binding = app.new_secret()
+    with app.units.write() as unit:
+        unit.pending_launches.add(
+            begun.pending.to_json(),
+            state_hash=digest(begun.pending.state),
+            binding_hash=digest(binding),
+            ehr_id=ehr.id,
+            iss=iss,
+            framed=framed,
+            created_at=now,
+            expires_at=begun.pending.expires_at,
+        )
+        started = AuditEvent(
+            action=AuditAction.LAUNCH_STARTED, at=now, correlation_id=correlation_id, detail={"ehr": ehr.id}
+        )
+        unit.audit.append(started)
+        unit.commit()
+    return BegunLaunch(authorize_url=begun.authorize_url, state=begun.pending.state, binding=binding)
+
+
+def finish_launch(
+    app: Services, *, params: Mapping[str, Sequence[str]], binding: str | None, correlation_id: str
+) -> FinishedLaunch:
+    """Finish a launch: one use of ``state``, from the browser that began it; then tokens, identity and first reads.
+
+    Raises: LaunchError (StateMismatch for an unknown, used or foreign state), NotAllowed for a patient or relative,
+    MalformedPatient.
+    """
+    now = app.clock()
+    taken = _take(app, find_state(params), binding, correlation_id)
+    try:
+        pending = PendingLaunch.from_json(taken.pending_json)
+        active = app.connections.complete(params, pending, ehr_id=taken.ehr_id, now=now)
+        launch_id = app.new_secret()
+        wave = fetch_first_wave(app, active, now)
+        user = _user_of(active, wave, launch_id)
+        if user.is_patient_side:
+            raise NotAllowed(field="fhirUser")
+    except (LaunchError, AppError) as refusal:
+        _audit_refusal(app, taken.ehr_id, refusal, correlation_id)
+        raise
+    secret = app.new_secret()
+    session = LaunchSession(
+        id=launch_id,
+        secret_hash=digest(secret),
+        ehr_id=active.ehr_id,
+        patient=PatientKey(
+            ehr_id=active.ehr_id, tenant=active.context.tenant or "", patient_id=wave.chart.patient.patient_id
+        ),
+        user=user,
+        role_codes=wave.role_codes,
+        encounter_id=active.context.encounter,
+        launch=active.to_json(),
+        framed=taken.framed,
+        started_at=now,
+        last_seen_at=now,
+    )
+    with app.units.write() as unit:
+        unit.sessions.add(session)
+        for action in (AuditAction.LAUNCH_COMPLETED, AuditAction.CHART_READ):
+            unit.audit.append(
+                AuditEvent(
+                    action=action,
+                    at=now,
+                    user=user,
+                    patient=session.patient,
+                    launch_id=launch_id,
+                    correlation_id=correlation_id,
+                    detail={"ehr": active.ehr_id},
+                )
+            )
+        unit.commit()
+    app.charts.keep(launch_id, now, chart=wave.chart)
+    return FinishedLaunch(launch_id=launch_id, secret=secret, framed=taken.framed, ehr_id=active.ehr_id)
+
+
+def open_session(app: Services, launch_id: str, secret: str | None, *, correlation_id: str) -> Acting:
+    """Open the session that a cookie belongs to, and move its idle clock on unless it has run out.
+
+    Raises: LaunchNotOpen (no cookie, wrong secret, unknown id), LaunchOver (ended, or past its absolute limit).
+    """
+    now = app.clock()
+    with app.units.read() as unit:
+        session = unit.sessions.find(launch_id)
+    if session is None or secret is None or not hmac.compare_digest(session.secret_hash, digest(secret)):
+        raise LaunchNotOpen
+    standing = session.standing(now, idle=app.rules.idle, absolute=app.rules.absolute)
+    if standing is SessionStanding.OVER:
+        raise LaunchOver
+    if standing is SessionStanding.LIVE and now - session.last_seen_at >= _TOUCH_EVERY:
+        with app.units.write() as unit:
+            unit.sessions.touch(launch_id, now)
+            unit.commit()
+    return Acting(
+        session=session,
+        standing=standing,
+        rights=rights_of(session.user, ehr_id=session.ehr_id, role_codes=session.role_codes, rules=app.rules.rights),
+        now=now,
+        correlation_id=correlation_id,
+    )
+
+
+def digest(secret: str) -> str:
+    """Give what is stored of a secret of 128 random bits or more."""
+    return sha256(secret.encode()).hexdigest()
+
+
+def _take(app: Services, state: str, binding: str | None, correlation_id: str) -> TakenLaunch:
+    now = app.clock()
+    with app.units.write() as unit:
+        taken = unit.pending_launches.take(digest(state), now)
+        # Left uncommitted for another browser's callback, so that it cannot use up this one's launch.
+        if isinstance(taken, TakenLaunch) and hmac.compare_digest(taken.binding_hash, digest(binding or "")):
+            unit.commit()
+            return taken
+    refusal = PendingLaunchExpired() if taken is PendingFate.EXPIRED else StateMismatch(field="state")
+    _audit_refusal(app, taken.ehr_id if isinstance(taken, TakenLaunch) else None, refusal, correlation_id)
+    raise refusal
+
+
+def _user_of(active: ActiveLaunch, wave: FirstWave, launch_id: str) -> User:
+    if active.user is None:
+        # Nobody vouches for this person: no one else is ever the same, and without fhirUser nobody signs.
+        return User(issuer=active.fhir_base_url, subject=f"launch:{launch_id}", fhir_user=None, name="Unknown user")
+    return User(
+        issuer=active.user.issuer,
+        subject=active.user.subject,
+        fhir_user=active.user.fhir_user,
+        name=wave.user_name or active.user.name or "User without a name",
+    )
+
+
+def _audit_refusal(app: Services, ehr_id: str | None, refusal: LaunchError | AppError, correlation_id: str) -> None:
+    with app.units.write() as unit:
+        unit.audit.append(
+            AuditEvent(
+                action=AuditAction.LAUNCH_REFUSED,
+                at=app.clock(),
+                outcome=refusal.code,
+                correlation_id=correlation_id,
+                detail={"ehr": ehr_id, "field": refusal.field},
+            )
+        )
+        unit.commit()

@@ -1,0 +1,1 @@
+"""The note of a result: assembled, edited by the clinician, checked against the result."""

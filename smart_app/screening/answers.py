@@ -1,0 +1,55 @@
+"""From saved answers to the answers that are scored: the newest save of each item, by its option's coding."""
+
+from __future__ import annotations
+
+from fhir_mappings.answers import Answer, Answers, AnswerStatus
+from fhir_mappings.errors import MappingError
+from fhir_mappings.instrument import Instrument
+from fhir_mappings.scores import PatientFacts, ScoreReport
+from fhir_mappings.scoring import score_answers
+from smart_app.library import Library
+from smart_app.model.identity import PatientIdentity
+from smart_app.model.screening import SavedStatus, Screening
+from smart_app.screening.errors import NoSuchInstrument
+from smart_app.screening.wording import find_birth_day
+from smart_app.services import Services
+
+
+def get_instrument(library: Library, instrument_id: str) -> Instrument:
+    """Give an instrument of the library. Raises: NoSuchInstrument."""
+    instrument = library.find(instrument_id)
+    if instrument is None:
+        raise NoSuchInstrument(field="instrument")
+    return instrument
+
+
+def current_answers(instrument: Instrument, screening: Screening) -> Answers:
+    """Give linkId → Answer for the newest save of each item; a save of an unknown option counts as not reached."""
+    answers: dict[str, Answer] = {}
+    for link_id, saved in screening.current_answers().items():
+        item = instrument.by_link_id.get(link_id)
+        if item is None:
+            continue
+        if saved.status is SavedStatus.DECLINED:
+            answers[link_id] = Answer(link_id=link_id, status=AnswerStatus.DECLINED, at=saved.saved_at)
+            continue
+        try:
+            option = item.get_option(saved.code or "")
+        except MappingError:
+            continue
+        answers[link_id] = Answer(
+            link_id=link_id, status=AnswerStatus.ANSWERED, coding=option.coding, at=saved.saved_at
+        )
+    return answers
+
+
+def score_screening(
+    app: Services, instrument: Instrument, screening: Screening, patient: PatientIdentity | None, *, handed_in: bool
+) -> ScoreReport:
+    """Score what stands now. Without ``patient``, cut-offs that depend on sex or age stay open (safety rule 3)."""
+    facts = PatientFacts()
+    if patient is not None:
+        answered_on = (screening.completed_at or screening.updated_at).astimezone(app.rules.zone).date()
+        facts = PatientFacts(gender=patient.gender, birth_date=find_birth_day(patient.birth_date), on=answered_on)
+    answers = current_answers(instrument, screening)
+    return score_answers(instrument, answers, facts, handed_in=handed_in, prorate=app.rules.prorate).value

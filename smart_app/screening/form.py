@@ -1,0 +1,131 @@
+"""The form of one screening as a page: items, what is saved, and what a hand-in still asks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID
+
+from fhir_mappings.answers import Answers, is_enabled
+from fhir_mappings.instrument import Instrument, Item
+from smart_app.access import event, get_screening, permitted
+from smart_app.chart import Chart
+from smart_app.model.audit import AuditAction
+from smart_app.model.moves import IllegalMove
+from smart_app.model.rights import Right
+from smart_app.model.screening import SavedStatus, Screening, ScreeningState
+from smart_app.screening.answers import current_answers, get_instrument
+from smart_app.screening.context import get_chart
+from smart_app.screening.drafts import is_too_old, stop_old_drafts
+from smart_app.screening.errors import DraftTooOld
+from smart_app.screening.form_words import say_giving, say_progress, say_risk_notice, say_saved, say_total
+from smart_app.screening.forms import DECLINED, PostedForm
+from smart_app.screening.frame import build_frame
+from smart_app.screening.views import FormView, HandInResult, ItemView, OptionView
+from smart_app.screening.wording import say_points
+from smart_app.services import Acting, Services
+
+
+def view_form(app: Services, who: Acting, screening_id: UUID) -> FormView:
+    """Show the form. Raises: NotThisPatient, IllegalMove (no longer in progress), DraftTooOld (and stops it)."""
+    with permitted(app, who, Right.ENTER):
+        with app.units.read() as unit:
+            screening = get_screening(unit, who, screening_id)
+        if is_too_old(app, screening, who.now):
+            stop_old_drafts(app, who)
+            raise DraftTooOld
+        if screening.state is not ScreeningState.IN_PROGRESS:
+            raise IllegalMove(f"the form of a screening that is {screening.state} is closed")
+        with app.units.write() as unit:
+            unit.audit.append(event(who, AuditAction.SCREENING_VIEWED, screening_id))
+            unit.commit()
+    return build_form(app, who, get_chart(app, who), screening)
+
+
+def view_hand_in(app: Services, who: Acting, screening_id: UUID, posted: PostedForm, result: HandInResult) -> FormView:
+    """Show the form again as it was sent, with what must be answered first."""
+    view = view_form(app, who, screening_id)
+    return replace(
+        view,
+        device=posted.device,
+        items=tuple(_as_posted(item, posted.codes.get(item.link_id, "")) for item in view.items),
+        missing=result.missing,
+        differences=result.differences,
+    )
+
+
+def build_form(app: Services, who: Acting, chart: Chart, screening: Screening) -> FormView:
+    """Build the page of a draft."""
+    instrument = get_instrument(app.library, screening.instrument_id)
+    answers = current_answers(instrument, screening)
+    with app.units.read() as unit:
+        alerts = unit.alerts.for_screening(screening.id)
+    return FormView(
+        frame=build_frame(app, who, chart),
+        screening_id=screening.id,
+        instrument_id=instrument.id,
+        short_name=instrument.short_name,
+        title=instrument.title,
+        instruction=instrument.instruction,
+        licence=licence_of(instrument),
+        language=instrument.language,
+        giving=say_giving(screening.giving, dict(app.rules.languages)),
+        device=app.new_secret(),
+        items=_build_items(app, who, instrument, screening, answers),
+        total=say_total(app, instrument, screening),
+        risk_notice=say_risk_notice(instrument, [alert for alert in alerts if alert.is_open]),
+        **say_progress(instrument, screening),
+    )
+
+
+def licence_of(instrument: Instrument) -> tuple[str, ...]:
+    """Give the lines that stand wherever the instrument's words do (safety rule 12)."""
+    return tuple(line for line in (instrument.attribution, instrument.loinc_notice) if line)
+
+
+def _build_items(
+    app: Services, who: Acting, instrument: Instrument, screening: Screening, answers: Answers
+) -> tuple[ItemView, ...]:
+    views: list[ItemView] = []
+    unscored_seen = False
+    for item in instrument.items:
+        if not item.options:
+            continue
+        saved = screening.current(item.link_id)
+        status = "blank" if saved is None or saved.status is SavedStatus.CLEARED else str(saved.status)
+        heading = "" if item.scored or unscored_seen else "Not part of the score"
+        unscored_seen = unscored_seen or not item.scored
+        views.append(
+            ItemView(
+                link_id=item.link_id,
+                number=item.number,
+                text=item.text,
+                options=_build_options(item, saved.code if status == SavedStatus.ANSWERED and saved else None),
+                may_decline=item.may_decline,
+                status=status,
+                saved=say_saved(saved, who.now, app.rules.zone),
+                version=0 if saved is None else saved.version,
+                enabled=is_enabled(item, answers),
+                scored=item.scored,
+                unscored_heading=heading,
+            )
+        )
+    return tuple(views)
+
+
+def _build_options(item: Item, chosen: str | None) -> tuple[OptionView, ...]:
+    return tuple(
+        OptionView(
+            code=option.coding.code,
+            label=option.text,
+            points=say_points(option.weight) if item.scored and option.weight is not None else "",
+            chosen=option.coding.code == chosen,
+        )
+        for option in item.options
+    )
+
+
+def _as_posted(item: ItemView, code: str) -> ItemView:
+    """Keep what the page sent, also where it was not saved: nothing typed is lost."""
+    status = DECLINED if code == DECLINED else "answered" if code else "blank"
+    options = tuple(replace(option, chosen=option.code == code) for option in item.options)
+    return replace(item, status=status, options=options)

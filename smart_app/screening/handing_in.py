@@ -1,0 +1,166 @@
+"""Hand in a form: the whole of it is posted, differences from what is saved are asked about (safety rule 6)."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fhir_mappings.answers import is_enabled
+from fhir_mappings.errors import MappingError
+from fhir_mappings.instrument import Instrument, Item
+from smart_app.access import LaunchIdle, event, get_screening, permitted
+from smart_app.model.audit import AuditAction
+from smart_app.model.launch_session import SessionStanding
+from smart_app.model.moves import IllegalMove
+from smart_app.model.rights import Right
+from smart_app.model.saving import IncomingAnswer
+from smart_app.model.screening import REVIEWABLE, SavedAnswer, SavedStatus, Screening, ScreeningState
+from smart_app.screening.answers import current_answers, get_instrument
+from smart_app.screening.forms import DECLINED, PostedForm
+from smart_app.screening.opening import open_alerts
+from smart_app.screening.saving import apply_saves, get_own_draft, sort_incoming
+from smart_app.screening.views import Difference, HandInResult, Missing
+from smart_app.screening.wording import say_answer, say_moment
+from smart_app.services import Acting, Services
+
+
+def hand_in(app: Services, who: Acting, screening_id: UUID, posted: PostedForm) -> HandInResult:
+    """Save what the form holds, then move the draft to completed unless something must be asked first.
+
+    Asked about: items without answer (until ``accept_missing``), and answers that another page saved since this one
+    saw them. A risk item declined or left blank opens "risk not known". The same form posted twice is handed in once.
+    An idle session's answers are saved, and it is told to open the app again.
+    Raises: UnknownItem, UnknownOption (the rest is saved), IllegalMove, DraftTooOld, LaunchIdle, NotThisPatient.
+    """
+    with permitted(app, who, Right.ENTER, even_idle=True):
+        with app.units.write() as unit:
+            screening = get_screening(unit, who, screening_id)
+            instrument = get_instrument(app.library, screening.instrument_id)
+            if _is_handed_in_already(instrument, screening, posted):
+                return HandInResult(handed_in=True, missing=(), differences=(), alerts_opened=0)
+            get_own_draft(app, who, unit, screening_id)
+            incoming, differing = compare_with_saved(instrument, screening, posted)
+            good, fault = sort_incoming(instrument, incoming)
+            screening, _, opened = apply_saves(app, who, unit, instrument, screening, incoming=good)
+            differences = tuple(_difference(app, who, screening, item, posted) for item in differing)
+            missing = find_missing(instrument, screening)
+            ready = not differences and (not missing or posted.accept_missing)
+            ready = ready and fault is None and who.standing is SessionStanding.LIVE
+            if ready:
+                screening = unit.screenings.save(screening.hand_in(who.now))
+                unknown = open_alerts(app, who, unit, instrument, screening, changed=(), handed_in=True)
+                opened += unknown
+                for alert in unknown:
+                    unit.audit.append(event(who, AuditAction.ALERT_OPENED, alert.id, rule=alert.rule_id))
+                unit.audit.append(event(who, AuditAction.SCREENING_HANDED_IN, screening.id, missing=len(missing)))
+            unit.commit()
+        if fault is not None:
+            raise fault
+        if who.standing is not SessionStanding.LIVE:
+            raise LaunchIdle
+    return HandInResult(
+        handed_in=ready,
+        missing=() if ready or posted.accept_missing else missing,
+        differences=differences,
+        alerts_opened=len(opened),
+    )
+
+
+def compare_with_saved(
+    instrument: Instrument, screening: Screening, posted: PostedForm
+) -> tuple[list[IncomingAnswer], list[Item]]:
+    """Part the posted answers that may be saved from the items whose difference must be asked about.
+
+    A blank where an answer is saved is always asked about: a page never takes an answer back by leaving it out.
+    """
+    incoming: list[IncomingAnswer] = []
+    differing: list[Item] = []
+    known = {item.link_id for item in instrument.items if item.options}
+    for link_id in (*known, *(other for other in posted.codes if other not in known)):
+        code = posted.codes.get(link_id, "")
+        saved = screening.current(link_id)
+        if code == saved_code(saved):
+            continue
+        version = 0 if saved is None else saved.version
+        kept = posted.keep.get(link_id) if posted.keep_seen.get(link_id) == version else None
+        if kept == "saved":
+            continue
+        is_own = saved is not None and saved.device == posted.device
+        current = posted.seen.get(link_id, 0) >= version or is_own
+        if link_id in known and kept != "posted" and (not code or not current):
+            differing.append(instrument.by_link_id[link_id])
+            continue
+        incoming.append(_incoming(screening, link_id, code, posted.device, version))
+    order = {item.link_id: place for place, item in enumerate(instrument.items)}
+    incoming.sort(key=lambda answer: order.get(answer.link_id, len(order)))
+    differing.sort(key=lambda item: order[item.link_id])
+    return incoming, differing
+
+
+def find_missing(instrument: Instrument, screening: Screening) -> tuple[Missing, ...]:
+    """Give the items that are asked and have neither an answer nor a refusal."""
+    answers = current_answers(instrument, screening)
+    return tuple(
+        Missing(link_id=item.link_id, number=item.number, text=item.text, risk=item.risk)
+        for item in instrument.required_items
+        if item.link_id not in answers and is_enabled(item, answers)
+    )
+
+
+def saved_code(saved: SavedAnswer | None) -> str:
+    """Give a save as the form's radio group has it: the option's code, DECLINED, or "" for blank."""
+    if saved is None or saved.status is SavedStatus.CLEARED:
+        return ""
+    return DECLINED if saved.status is SavedStatus.DECLINED else saved.code or ""
+
+
+def _is_handed_in_already(instrument: Instrument, screening: Screening, posted: PostedForm) -> bool:
+    if screening.state is ScreeningState.IN_PROGRESS:
+        return False
+    incoming, differing = compare_with_saved(instrument, screening, posted)
+    if screening.state in REVIEWABLE and not incoming and not differing:
+        return True
+    raise IllegalMove(f"a screening that is {screening.state} takes no answers")
+
+
+def _incoming(screening: Screening, link_id: str, code: str, device: str, version: int) -> IncomingAnswer:
+    status = SavedStatus.ANSWERED
+    if code in ("", DECLINED):
+        status = SavedStatus.DECLINED if code else SavedStatus.CLEARED
+    sequences = [saved.sequence for saved in screening.history(link_id) if saved.device == device]
+    return IncomingAnswer(
+        link_id=link_id,
+        status=status,
+        code=code if status is SavedStatus.ANSWERED else None,
+        device=device,
+        sequence=max(sequences, default=0) + 1,
+        seen_version=version,
+    )
+
+
+def _difference(app: Services, who: Acting, screening: Screening, item: Item, posted: PostedForm) -> Difference:
+    saved = screening.current(item.link_id)
+    code = posted.codes.get(item.link_id, "")
+    by = ""
+    if saved is not None:
+        by = f", saved {say_moment(saved.saved_at, who.now, app.rules.zone)} by {saved.saved_by.name}"
+    return Difference(
+        link_id=item.link_id,
+        number=item.number,
+        text=item.text,
+        posted_code=code,
+        posted=_say_posted(item, code),
+        saved_code=saved_code(saved),
+        saved=say_answer(item, saved) + by,
+        saved_version=0 if saved is None else saved.version,
+    )
+
+
+def _say_posted(item: Item, code: str) -> str:
+    if not code:
+        return "Not answered"
+    if code == DECLINED:
+        return "Preferred not to answer"
+    try:
+        return item.get_option(code).text
+    except MappingError:
+        return "An answer that this item does not offer"

@@ -1,0 +1,144 @@
+"""Save answers as they are given: each on disk before the page says so, alerts in the same commit (rules 4 and 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from fhir_mappings.errors import MappingError
+from fhir_mappings.instrument import Instrument
+from smart_app.access import NotThisPatient, event, get_screening, permitted
+from smart_app.model.alert import Alert
+from smart_app.model.audit import AuditAction, AuditEvent
+from smart_app.model.launch_session import SessionStanding
+from smart_app.model.rights import Right
+from smart_app.model.saving import IncomingAnswer, SaveKind, save_answer
+from smart_app.model.screening import SavedStatus, Screening
+from smart_app.screening.answers import get_instrument
+from smart_app.screening.drafts import is_too_old
+from smart_app.screening.errors import DraftTooOld, UnknownItem, UnknownOption
+from smart_app.screening.form_words import say_progress, say_risk_notice, say_saved, say_total
+from smart_app.screening.opening import open_alerts
+from smart_app.screening.views import SavedView, SaveReport
+from smart_app.services import Acting, Services
+
+if TYPE_CHECKING:
+    from smart_app.storage.unit_of_work import Unit
+
+
+def save_answers(app: Services, who: Acting, screening_id: UUID, incoming: Sequence[IncomingAnswer]) -> SaveReport:
+    """Save a batch. What is valid is saved even when another of the batch is not; then the fault is raised.
+
+    Raises: UnknownItem, UnknownOption (naming the linkId), IllegalMove, DraftTooOld, StaleVersion, NotThisPatient.
+    """
+    with permitted(app, who, Right.ENTER, even_idle=True), app.units.write() as unit:
+        screening = get_own_draft(app, who, unit, screening_id)
+        instrument = get_instrument(app.library, screening.instrument_id)
+        good, fault = sort_incoming(instrument, incoming)
+        screening, saves, opened = apply_saves(app, who, unit, instrument, screening, incoming=good)
+        unit.commit()
+    if fault is not None:
+        raise fault
+    risky = {alert.link_id for alert in opened}
+    return SaveReport(
+        saves=tuple(_with_alert(view, alert=view.link_id in risky) for view in saves),
+        risk_notice=say_risk_notice(instrument, opened),
+        total=say_total(app, instrument, screening),
+        **say_progress(instrument, screening),
+    )
+
+
+def get_own_draft(app: Services, who: Acting, unit: Unit, screening_id: UUID) -> Screening:
+    """Give a screening into which this session may save; an idle one only into the form that its user works on.
+
+    Raises: NotThisPatient, DraftTooOld.
+    """
+    screening = get_screening(unit, who, screening_id)
+    if who.standing is not SessionStanding.LIVE:
+        takes_part = (screening.started_by, *(saved.saved_by for saved in screening.answers))
+        if not any(who.user.same_person(user) for user in takes_part):
+            raise NotThisPatient
+    if is_too_old(app, screening, who.now):
+        raise DraftTooOld
+    return screening
+
+
+def sort_incoming(
+    instrument: Instrument, incoming: Sequence[IncomingAnswer]
+) -> tuple[list[IncomingAnswer], UnknownItem | UnknownOption | None]:
+    """Part the saves that fit the instrument from the first one that does not."""
+    good: list[IncomingAnswer] = []
+    fault: UnknownItem | UnknownOption | None = None
+    for answer in incoming:
+        item = instrument.by_link_id.get(answer.link_id)
+        if item is None or not item.options:
+            fault = fault or UnknownItem(field=_safe_field(answer.link_id))
+            continue
+        if answer.status is SavedStatus.ANSWERED:
+            try:
+                item.get_option(answer.code or "")
+            except MappingError:
+                fault = fault or UnknownOption(field=item.link_id)
+                continue
+        elif answer.status is SavedStatus.DECLINED and not item.may_decline:
+            fault = fault or UnknownOption(field=item.link_id)
+            continue
+        good.append(answer)
+    return good, fault
+
+
+def apply_saves(
+    app: Services,
+    who: Acting,
+    unit: Unit,
+    instrument: Instrument,
+    screening: Screening,
+    *,
+    incoming: Sequence[IncomingAnswer],
+) -> tuple[Screening, tuple[SavedView, ...], tuple[Alert, ...]]:
+    """Apply saves to a draft within the caller's unit of work, which then commits; alerts and audit are in it."""
+    views: list[SavedView] = []
+    events: list[AuditEvent] = []
+    changed: list[str] = []
+    for answer in incoming:
+        result = save_answer(screening, answer, now=who.now, user=who.user)
+        screening = result.screening
+        standing = result.standing
+        views.append(
+            SavedView(
+                link_id=answer.link_id,
+                kind=result.kind,
+                code="" if standing is None else standing.code or standing.status,
+                version=0 if standing is None else standing.version,
+                words=say_saved(standing, who.now, app.rules.zone),
+                alert=False,
+            )
+        )
+        if result.kind is SaveKind.SAVED:
+            changed.append(answer.link_id)
+            version = 0 if standing is None else standing.version
+            events.append(event(who, AuditAction.ANSWER_SAVED, screening.id, link_id=answer.link_id, version=version))
+        elif result.kind is SaveKind.CONFLICT:
+            events.append(
+                event(who, AuditAction.ANSWER_CONFLICT, screening.id, outcome="conflict", link_id=answer.link_id)
+            )
+    opened: tuple[Alert, ...] = ()
+    if changed:
+        screening = unit.screenings.save(screening)
+        opened = open_alerts(app, who, unit, instrument, screening, changed=changed, handed_in=False)
+        events += [event(who, AuditAction.ALERT_OPENED, alert.id, rule=alert.rule_id) for alert in opened]
+    for happened in events:
+        unit.audit.append(happened)
+    return screening, tuple(views), opened
+
+
+def _with_alert(view: SavedView, *, alert: bool) -> SavedView:
+    return replace(view, alert=True) if alert else view
+
+
+def _safe_field(link_id: str) -> str:
+    """Name a foreign linkId only if it looks like one: what a page sends is not echoed otherwise."""
+    plain = link_id.replace("-", "").replace("/", "").replace(".", "")
+    return link_id if plain.isalnum() and plain.isascii() and len(link_id) <= 64 else "linkId"

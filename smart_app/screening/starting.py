@@ -1,0 +1,189 @@
+"""Start a screening: who answers, who asks, how, when and in which language (design section 3)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+from fhir_mappings.administration import SELF_ENTERED, Informant, Mode
+from fhir_mappings.errors import MappingError
+from fhir_mappings.instrument import Instrument
+from fhir_mappings.r4 import Precision, parse_partial_date_time
+from smart_app.access import event, permitted
+from smart_app.chart import Chart
+from smart_app.model.audit import AuditAction, AuditEvent
+from smart_app.model.moves import MissingField
+from smart_app.model.rights import Right
+from smart_app.model.screening import Giving, Screening, ScreeningState
+from smart_app.screening.answers import get_instrument
+from smart_app.screening.context import get_chart
+from smart_app.screening.drafts import OTHER_INFORMANT, stop_old_drafts
+from smart_app.screening.errors import InvalidField
+from smart_app.screening.form_words import INFORMANT_LABELS, MODE_LABELS, say_giving, say_progress
+from smart_app.screening.forms import GivingForm
+from smart_app.screening.frame import build_frame
+from smart_app.screening.views import Choice, StartView
+from smart_app.screening.wording import find_age, say_moment
+from smart_app.services import Acting, Services
+
+LONGEST_TEXT = 200
+_Choices = TypeVar("_Choices", Informant, Mode)
+# Handing over a device needs the lock of design section 7, an own device the one-time code: neither is offered yet.
+_OFFERED_MODES = tuple(mode for mode in MODE_LABELS if mode not in SELF_ENTERED)
+
+
+def view_start(app: Services, who: Acting, instrument_id: str) -> StartView:
+    """Show the "who and how" form. Raises: NoSuchInstrument."""
+    with permitted(app, who, Right.ENTER):
+        instrument = get_instrument(app.library, instrument_id)
+        stop_old_drafts(app, who)
+    chart = get_chart(app, who)
+    with app.units.read() as unit:
+        drafts = unit.screenings.for_patient(who.patient, {ScreeningState.IN_PROGRESS})
+    draft = next((draft for draft in drafts if draft.instrument_id == instrument_id), None)
+    return StartView(
+        frame=build_frame(app, who, chart),
+        instrument_id=instrument.id,
+        short_name=instrument.short_name,
+        title=instrument.title,
+        informants=tuple(
+            Choice(value=informant, label=label, chosen=informant is Informant.PATIENT)
+            for informant, label in INFORMANT_LABELS.items()
+        ),
+        modes=tuple(Choice(value=mode, label=MODE_LABELS[mode]) for mode in _OFFERED_MODES),
+        languages=tuple(
+            Choice(value=code, label=name, chosen=len(offered) == 1)
+            for offered in [_languages(app, instrument)]
+            for code, name in offered
+        ),
+        draft_id=None if draft is None else draft.id,
+        draft="" if draft is None else _say_draft(app, who, instrument, draft),
+        warnings=_warn(instrument, chart, who.now),
+    )
+
+
+def start_screening(app: Services, who: Acting, instrument_id: str, form: GivingForm) -> UUID:
+    """Start one, or go on with the draft of the same informant; a draft of another informant is stopped and kept.
+
+    Raises: NoSuchInstrument, MissingField, InvalidField.
+    """
+    with permitted(app, who, Right.ENTER):
+        instrument = get_instrument(app.library, instrument_id)
+        giving = parse_giving(app, who, instrument, form)
+        with app.units.write() as unit:
+            events: list[AuditEvent] = []
+            for draft in unit.screenings.for_patient(who.patient, {ScreeningState.IN_PROGRESS}):
+                if draft.instrument_id != instrument_id:
+                    continue
+                if draft.may_go_on(who.now, app.rules.draft_within, giving.informant):
+                    return draft.id
+                unit.screenings.save(draft.stop(who.now, OTHER_INFORMANT))
+                events.append(event(who, AuditAction.SCREENING_STOPPED, draft.id, reason="started-anew"))
+            screening = Screening(
+                id=app.new_id(),
+                patient=who.patient,
+                instrument_id=instrument.id,
+                canonical=instrument.canonical,
+                state=ScreeningState.IN_PROGRESS,
+                giving=giving,
+                encounter_id=who.session.encounter_id or None,
+                started_by=who.user,
+                started_at=who.now,
+                updated_at=who.now,
+            )
+            unit.screenings.add(screening)
+            events.append(event(who, AuditAction.SCREENING_STARTED, screening.id, instrument=instrument.id))
+            for happened in events:
+                unit.audit.append(happened)
+            unit.commit()
+    return screening.id
+
+
+def parse_giving(app: Services, who: Acting, instrument: Instrument, form: GivingForm) -> Giving:
+    """Read the form. ``answered_at`` is a FHIR date or dateTime, or a browser's local time in the site's zone.
+
+    Raises: MissingField, InvalidField (a time in the future, a month only, an unknown choice).
+    """
+    informant = _parse_choice(Informant, form.informant, "informant")
+    mode = _parse_choice(Mode, form.mode, "mode")
+    if mode not in _OFFERED_MODES:
+        raise InvalidField(field="mode")
+    relationship = form.relationship.strip()
+    if len(relationship) > LONGEST_TEXT:
+        raise InvalidField(field="relationship")
+    if informant is Informant.PROXY and not relationship:
+        raise MissingField(field="relationship")
+    if not form.language:
+        raise MissingField(field="language")
+    if form.language not in dict(_languages(app, instrument)):
+        raise InvalidField(field="language")
+    if mode is Mode.PAPER and not form.answered_at.strip():
+        raise MissingField(field="answered_at")
+    return Giving(
+        informant=informant,
+        relationship=relationship if informant is Informant.PROXY else None,
+        mode=mode,
+        administered_by=who.user.name,
+        language=form.language,
+        interpreter=form.interpreter,
+        answered_at=parse_answered_at(app, form.answered_at.strip(), who.now),
+    )
+
+
+def parse_answered_at(app: Services, text: str, now: datetime) -> str | None:
+    """Give the time as FHIR dateTime with its precision kept, None for "". Raises: InvalidField."""
+    if not text:
+        return None
+    if "T" in text and not text.endswith("Z") and "+" not in text and text.count("-") == 2:
+        try:
+            local = datetime.fromisoformat(text).replace(tzinfo=app.rules.zone)
+        except ValueError as error:
+            raise InvalidField(field="answered_at") from error
+        text = local.isoformat(timespec="seconds")
+    try:
+        when = parse_partial_date_time(text, "answered_at")
+    except MappingError as error:
+        raise InvalidField(field="answered_at") from error
+    if when.precision < Precision.DAY:
+        raise InvalidField(field="answered_at")
+    today = now.astimezone(app.rules.zone).date()
+    if when.earliest.date() > today if when.precision is Precision.DAY else when.earliest > now:
+        raise InvalidField(field="answered_at")
+    return text
+
+
+def _parse_choice(choices: type[_Choices], text: str, field: str) -> _Choices:
+    if not text:
+        raise MissingField(field=field)
+    try:
+        return choices(text)
+    except ValueError as error:
+        raise InvalidField(field=field) from error
+
+
+def _languages(app: Services, instrument: Instrument) -> tuple[tuple[str, str], ...]:
+    """Give the site's languages in which the instrument's words are at hand (safety rule 12)."""
+    spoken = instrument.language.split("-", 1)[0]
+    return tuple((code, name) for code, name in app.rules.languages if code.split("-", 1)[0] == spoken)
+
+
+def _say_draft(app: Services, who: Acting, instrument: Instrument, draft: Screening) -> str:
+    progress = say_progress(instrument, draft)["progress"]
+    when = say_moment(draft.updated_at, who.now, app.rules.zone)
+    giving = say_giving(draft.giving, dict(app.rules.languages))
+    return f"{progress}, saved {when} by {draft.started_by.name}. {giving}."
+
+
+def _warn(instrument: Instrument, chart: Chart, now: datetime) -> tuple[str, ...]:
+    age = find_age(chart.patient.birth_date, now.date())
+    low, high = instrument.age_range
+    warnings = []
+    if age is not None and ((low is not None and age < low) or (high is not None and age > high)):
+        bounds = f"{low or 0} to {high}" if high is not None else f"{low} and older"
+        warnings.append(f"{instrument.short_name} is validated for ages {bounds}; this patient is {age}.")
+    if age is None:
+        warnings.append("The birth date is not known, so whether the questionnaire suits the age cannot be told.")
+    if not instrument.asks_about_suicide:
+        warnings.append(f"{instrument.short_name} does not ask about suicide.")
+    return tuple(warnings)

@@ -1,0 +1,140 @@
+"""Dates, ages, points and states in the words of the pages (English; months in letters, times with minutes)."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from fhir_mappings.answers import AnswerStatus
+from fhir_mappings.errors import MappingError
+from fhir_mappings.instrument import Item, Points
+from fhir_mappings.r4 import PartialDateTime, Precision, parse_partial_date_time
+from fhir_mappings.scores import Score
+from smart_app.model.screening import SavedAnswer, SavedStatus
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MINUS = "\N{MINUS SIGN}"
+_HOUR, _DAY = 60, 24 * 60
+
+
+def say_day(day: date) -> str:
+    """Give "12 Oct 2026"."""
+    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+
+def say_moment(at: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """Give "today 10:38" or "12 Oct 2026 10:38", in the site's time zone."""
+    local = at.astimezone(zone)
+    day = "today" if local.date() == now.astimezone(zone).date() else say_day(local.date())
+    return f"{day} {local:%H:%M}"
+
+
+def say_stamp(at: datetime, zone: ZoneInfo) -> str:
+    """Give "12 Oct 2026 10:38", for what is kept: a page read tomorrow must not say today."""
+    local = at.astimezone(zone)
+    return f"{say_day(local.date())} {local:%H:%M}"
+
+
+def say_time(at: datetime, zone: ZoneInfo) -> str:
+    """Give "10:38"."""
+    return f"{at.astimezone(zone):%H:%M}"
+
+
+def say_partial(when: PartialDateTime, now: datetime, zone: ZoneInfo) -> str:
+    """Give a FHIR date in words, never more precise than it is."""
+    if when.precision is Precision.SECOND:
+        return say_moment(when.earliest, now, zone)
+    day = when.earliest.date()
+    if when.precision is Precision.DAY:
+        return say_day(day)
+    return str(day.year) if when.precision is Precision.YEAR else f"{_MONTHS[day.month - 1]} {day.year}"
+
+
+def say_span(since: datetime, now: datetime) -> str:
+    """Give "14 min", "3 h 5 min" or "2 days"."""
+    minutes = max(0, int((now - since).total_seconds() // 60))
+    if minutes < _HOUR:
+        return f"{minutes} min"
+    if minutes < 2 * _DAY:
+        return f"{minutes // _HOUR} h {minutes % _HOUR} min"
+    return f"{minutes // _DAY} days"
+
+
+def find_birth_day(birth_date: str | None) -> date | None:
+    """Give the birth date where it is known to the day."""
+    try:
+        when = parse_partial_date_time(birth_date, "Patient.birthDate")
+    except MappingError:
+        return None
+    return when.earliest.date() if when.precision >= Precision.DAY else None
+
+
+def find_age(birth_date: str | None, on: date) -> int | None:
+    """Give the age in whole years, None where the birth date is not known to the day."""
+    born = find_birth_day(birth_date)
+    return None if born is None else on.year - born.year - ((on.month, on.day) < (born.month, born.day))
+
+
+def say_born(birth_date: str | None, on: date) -> str:
+    """Give "14 Mar 1986 (40 y)"; what is known of a partial date; "not known"."""
+    born = find_birth_day(birth_date)
+    if born is not None:
+        return f"{say_day(born)} ({find_age(birth_date, on)} y)"
+    return birth_date or "not known"
+
+
+def say_points(value: Points) -> str:
+    """Give a score or weight without trailing zeros."""
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
+
+
+def say_signed(value: Points) -> str:
+    """Give a difference with its sign (a true minus): "+3", "0"."""
+    return f"+{say_points(value)}" if value > 0 else f"{_MINUS}{say_points(-value)}" if value < 0 else "0"
+
+
+def say_count(count: int, one: str, many: str | None = None) -> str:
+    """Give "1 item", "9 items"."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def say_figure(score: Score) -> str:
+    """Give "13 of 27", or between what an unknown score lies: "not known: at least 8, at most 20 of 27"."""
+    of = say_points(score.range[1])
+    if score.value is not None:
+        return f"{say_points(score.value)} of {of}"
+    low, high = score.bounds
+    return f"not known: at least {say_points(low)}, at most {say_points(high)} of {of}"
+
+
+def say_screen(score: Score) -> str:
+    """Give what the cut-off says: positive, negative, or not known. A score is not a diagnosis (safety rule 5)."""
+    if score.cutoff is None:
+        return ""
+    cutoff = f"cut-off {say_points(score.cutoff.at_least)}"
+    if score.positive is None:
+        return f"Screen not known: incomplete ({cutoff})"
+    if score.positive:
+        least = "" if score.value is not None else f", at least {say_points(score.bounds[0])}"
+        return f"Screens positive: {cutoff}{least}"
+    return f"Screens negative: {cutoff}"
+
+
+def say_answer(item: Item, saved: SavedAnswer | None) -> str:
+    """Give an answer in the instrument's words with its points: "Several days (1)"."""
+    if saved is None or saved.status is SavedStatus.CLEARED:
+        return "Not answered"
+    if saved.status is SavedStatus.DECLINED:
+        return "Preferred not to answer"
+    option = item.by_code.get(saved.code or "")
+    if option is None:
+        return "An answer that this item does not offer"
+    return option.text if option.weight is None else f"{option.text} ({say_points(option.weight)})"
+
+
+STATUS_WORDS = {
+    AnswerStatus.ANSWERED: "answered",
+    AnswerStatus.DECLINED: "preferred not to answer",
+    AnswerStatus.NOT_REACHED: "not answered",
+}
