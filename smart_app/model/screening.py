@@ -73,7 +73,10 @@ class Giving:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screening:
-    """One instrument given once. ``version`` is the optimistic lock; ``answers`` is the full history, oldest first."""
+    """One instrument given once. ``version`` is the optimistic lock; ``answers`` is the full history, oldest first.
+
+    ``purged_at``: when retention erased the answers, whose copy is in the chart; None while they are here.
+    """
 
     id: UUID
     patient: PatientKey
@@ -88,6 +91,7 @@ class Screening:
     completed_at: datetime | None = None
     ended_reason: str | None = None
     comment: str = ""
+    purged_at: datetime | None = None
     answers: tuple[SavedAnswer, ...] = ()
     version: int = 1
 

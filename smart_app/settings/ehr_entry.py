@@ -45,7 +45,7 @@ class EhrEntry(Section):
     client_id: Text
     client_auth: ClientAuth = ClientAuth.PUBLIC
     client_secret_file: Path | None = None
-    client_secret: Annotated[str, Field(repr=False)] | None = None
+    client_secret: str | None = Field(default=None, repr=False)
     signing_alg: SigningAlgorithm = "ES384"
     issuer: Text | None = None
     endpoint_hosts: tuple[Text, ...] = ()

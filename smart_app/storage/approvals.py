@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, RowMapping, select
 
 from smart_app.model.approval import Approval, WriteChoice
 from smart_app.model.identity import PatientIdentity, PatientKey, User
-from smart_app.storage.cipher import SealedField
+from smart_app.storage.cipher import Cipher, SealedField
 from smart_app.storage.errors import UnknownApproval
 from smart_app.storage.repository import Repository, is_patient, patient_of, patient_values
 from smart_app.storage.tables import approvals as table
@@ -120,3 +120,9 @@ class Approvals(Repository):
             co_signed_at=row["co_signed_at"],
             version=row["version"],
         )
+
+
+def erase_approval_texts(cipher: Cipher, approval_id: UUID, sealed: bytes) -> bytes:
+    """Give an approval's sealed part without its note and plan: who signed, when and over which hash stays."""
+    secrets = _SECRETS.open(cipher, approval_id, sealed)
+    return _SECRETS.seal(cipher, approval_id, replace(secrets, note_text="", plan_text=""))

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import RowMapping, delete, func, insert, select, update
 
 from smart_app.logs import find_correlation_id, get_logger, log_event
 from smart_app.model.audit import AuditAction, AuditEvent
 from smart_app.model.identity import PatientKey, User
 from smart_app.storage.audit_chain import (
-    FIRST_MAC,
+    START,
     Anchor,
     ChainReport,
     Head,
@@ -31,6 +32,7 @@ from smart_app.storage.tables import audit_events, audit_head
 
 HEAD_LOG_CODE = "audit-head"
 _HEAD_ID = 1
+_HEAD_COLUMNS = tuple(field.name for field in fields(Head))
 _logger = get_logger(__name__)
 
 
@@ -53,18 +55,14 @@ class Audit(Repository):
             return
         head = self._find_head(lock=True)
         key = self._keys.audit[0]
-        seq, mac = (0, FIRST_MAC) if head is None else (head.seq, head.mac)
+        seq, mac = (START.seq, START.mac) if head is None else (head.seq, head.mac)
         for event in self._events:
             seq += 1
             columns = {"seq": seq, "key_id": key.id, **_event_columns(event)}
             mac = compute_row_mac(key, mac, _json_values(columns))
             self._connection.execute(insert(audit_events).values(**columns, mac=mac))
-        self._new_head = build_head(key, seq, mac)
-        values = {"seq": seq, "mac": mac, "key_id": key.id, "head_mac": self._new_head.head_mac}
-        if head is None:
-            self._connection.execute(insert(audit_head).values(id=_HEAD_ID, **values))
-        else:
-            self._connection.execute(update(audit_head).where(audit_head.c.id == _HEAD_ID).values(**values))
+        floor = START if head is None else Anchor(seq=head.floor_seq, mac=head.floor_mac)
+        self._put_head(build_head(key, Anchor(seq=seq, mac=mac), floor), is_first=head is None)
         self._events.clear()
 
     def announce(self) -> None:
@@ -90,6 +88,36 @@ class Audit(Repository):
         mine = select(audit_events).where(is_patient(audit_events, key)).order_by(audit_events.c.seq)
         return tuple(_event(row) for row in self._connection.execute(mine).mappings())
 
+    def purge(self, before: datetime) -> int:
+        """Take away the events that happened before a time, from the oldest on; give their number.
+
+        The head remembers where the chain now begins. The newest event always stays.
+        """
+        head = self._find_head(lock=True)
+        if head is None:
+            return 0
+        first_kept = self._connection.execute(
+            select(func.min(audit_events.c.seq)).where(audit_events.c.at >= before)
+        ).scalar_one()
+        last_gone = (head.seq if first_kept is None else first_kept) - 1
+        floor = self._connection.execute(
+            select(audit_events.c.seq, audit_events.c.mac).where(audit_events.c.seq == last_gone)
+        ).one_or_none()
+        if floor is None:
+            return 0
+        gone = self._connection.execute(delete(audit_events).where(audit_events.c.seq <= last_gone)).rowcount
+        end = Anchor(seq=head.seq, mac=head.mac)
+        self._put_head(build_head(self._keys.audit[0], end, Anchor(seq=floor.seq, mac=floor.mac)), is_first=False)
+        return gone
+
+    def _put_head(self, head: Head, *, is_first: bool) -> None:
+        values = {name: getattr(head, name) for name in _HEAD_COLUMNS}
+        if is_first:
+            self._connection.execute(insert(audit_head).values(id=_HEAD_ID, **values))
+        else:
+            self._connection.execute(update(audit_head).where(audit_head.c.id == _HEAD_ID).values(**values))
+        self._new_head = head
+
     def _rows(self) -> Iterator[RowMapping]:
         in_order = select(audit_events).order_by(audit_events.c.seq).execution_options(yield_per=1000)
         yield from self._connection.execute(in_order).mappings()
@@ -99,7 +127,7 @@ class Audit(Repository):
         row = self._connection.execute(find.with_for_update() if lock else find).mappings().one_or_none()
         if row is None:
             return None
-        return Head(seq=row["seq"], mac=row["mac"], key_id=row["key_id"], head_mac=row["head_mac"])
+        return Head(**{name: row[name] for name in _HEAD_COLUMNS})
 
 
 def _event_columns(event: AuditEvent) -> dict[str, Any]:

@@ -21,20 +21,29 @@ FIRST_MAC = "0" * 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """The end of the chain: sequence number and MAC of the newest row, signed with a key."""
+    """Where the chain stands, signed with a key.
+
+    ``seq`` and ``mac`` are the newest row's; ``floor_seq`` and ``floor_mac`` those of the last row that retention took
+    away: the chain is read from there.
+    """
 
     seq: int
     mac: str
+    floor_seq: int
+    floor_mac: str
     key_id: str
     head_mac: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anchor:
-    """A head as the log stream or a file outside the database remembers it."""
+    """A row by number and MAC; from the log stream or a file outside the database, it says what once was there."""
 
     seq: int
     mac: str
+
+
+START = Anchor(seq=0, mac=FIRST_MAC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +74,17 @@ def compute_row_mac(key: Key, previous_mac: str, values: Mapping[str, Any]) -> s
     return _mac(key, {"previous": previous_mac, "row": dict(values)})
 
 
-def build_head(key: Key, seq: int, mac: str) -> Head:
+def build_head(key: Key, end: Anchor, floor: Anchor) -> Head:
     """Sign where the chain stands."""
-    return Head(seq=seq, mac=mac, key_id=key.id, head_mac=_mac(key, {"head": mac, "seq": seq}))
+    values = {"head": end.mac, "seq": end.seq, "floor": floor.mac, "floor_seq": floor.seq}
+    return Head(
+        seq=end.seq,
+        mac=end.mac,
+        floor_seq=floor.seq,
+        floor_mac=floor.mac,
+        key_id=key.id,
+        head_mac=_mac(key, values),
+    )
 
 
 def check_chain(
@@ -81,8 +98,11 @@ def check_chain(
     ``rows``: each row's JSON values (with ``seq`` and ``key_id``) and its stored MAC, by ascending ``seq``.
     """
     faults: list[ChainFault] = []
-    wanted = {anchor.seq: anchor.mac for anchor in anchors}
-    previous, expected, count = FIRST_MAC, 1, 0
+    # A head that does not verify is not believed about where the chain begins either.
+    believed = head is not None and head.key_id in keys and _is_signed(keys[head.key_id], head)
+    floor = Anchor(seq=head.floor_seq, mac=head.floor_mac) if head is not None and believed else START
+    wanted = {anchor.seq: anchor.mac for anchor in anchors if anchor.seq > floor.seq}
+    previous, expected, count = floor.mac, floor.seq + 1, 0
     for values, mac in rows:
         seq = int(values["seq"])
         count += 1
@@ -111,13 +131,18 @@ def _check_head(head: Head | None, keys: Mapping[str, Key], last_mac: str, last_
     key = keys.get(head.key_id)
     if key is None:
         return [ChainFault(seq=head.seq, code="unknown-key", text="the head's key is not in the key file")]
-    if not hmac.compare_digest(build_head(key, head.seq, head.mac).head_mac, head.head_mac):
+    if not _is_signed(key, head):
         return [ChainFault(seq=head.seq, code="head-changed", text="the chain's head was changed")]
     if head.seq != last_seq:
         return [ChainFault(seq=head.seq, code="rows-cut-off", text=f"the chain ends at {last_seq}, its head says more")]
     if not hmac.compare_digest(head.mac, last_mac):
         return [ChainFault(seq=head.seq, code="row-changed", text="the last row is not the one that the head names")]
     return []
+
+
+def _is_signed(key: Key, head: Head) -> bool:
+    end, floor = Anchor(seq=head.seq, mac=head.mac), Anchor(seq=head.floor_seq, mac=head.floor_mac)
+    return hmac.compare_digest(build_head(key, end, floor).head_mac, head.head_mac)
 
 
 def _mac(key: Key, values: Mapping[str, Any]) -> str:

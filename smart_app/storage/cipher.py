@@ -37,7 +37,7 @@ class Cipher:
         """Encrypt one value for its place."""
         nonce = self._random_bytes(_NONCE_BYTES)
         sealed = self._keys[self._newest].encrypt(nonce, plain, _place(kind, column, row_id))
-        return _FORMAT + self._newest.encode("ascii") + nonce + sealed
+        return self.newest_header + nonce + sealed
 
     def open(self, sealed: bytes, *, kind: str, column: str, row_id: str) -> bytes:
         """Decrypt one value. Raises BrokenSeal when changed, moved, or made with a key that the ring lacks."""
@@ -50,9 +50,10 @@ class Cipher:
         except (InvalidTag, ValueError) as exc:
             raise BrokenSeal("the value was changed or moved", field=f"{kind}.{column}") from exc
 
-    def is_newest(self, sealed: bytes) -> bool:
-        """Whether a value was sealed with the newest key."""
-        return sealed[len(_FORMAT) : _HEADER] == self._newest.encode("ascii")
+    @property
+    def newest_header(self) -> bytes:
+        """The bytes with which every value begins that the newest key sealed."""
+        return _FORMAT + self._newest.encode("ascii")
 
 
 def _place(kind: str, column: str, row_id: str) -> bytes:

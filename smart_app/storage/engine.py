@@ -49,14 +49,15 @@ def open_database(url: str) -> Database:
         raise StorageError("database_url is not a database URL", field="database_url") from None
     backend = parsed.get_backend_name()
     if backend == "postgresql":
-        return Database(engine=create_engine(parsed, pool_pre_ping=True), has_row_locks=True)
+        return Database(engine=create_engine(parsed, pool_pre_ping=True, hide_parameters=True), has_row_locks=True)
     if backend != "sqlite" or not parsed.database or parsed.database == ":memory:":
         raise StorageError("database_url must be sqlite:///FILE or postgresql+psycopg://…", field="database_url")
     path = Path(parsed.database)
     path.parent.mkdir(parents=True, exist_ok=True)
     # SQLite gives its -wal and -shm files the rights of the database file.
     path.touch(mode=0o600)
-    engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+    # hide_parameters: what a statement holds never enters an exception.
+    engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return Database(engine=engine, has_row_locks=False)

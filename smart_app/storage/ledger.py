@@ -74,7 +74,7 @@ class Ledger(Repository):
         Raises LostClaim: another attempt has the row, and nothing was changed. An ended row is never changed either,
         but for the id of one that was written without.
         """
-        open_still = table.c.state.not_in(ENDED)
+        open_still: ColumnElement[bool] = table.c.state.not_in(ENDED)
         if row.state is RowState.WRITTEN:
             # An EHR may not tell the id when it writes; a later look-up adds it, once.
             open_still = or_(open_still, and_(table.c.state == RowState.WRITTEN, table.c.resource_id.is_(None)))

@@ -102,7 +102,7 @@ class Screenings(Repository):
         ).mappings()
         answers: dict[UUID, list[SavedAnswer]] = {}
         for row in rows:
-            secrets = _ANSWER_SECRETS.open(self._cipher, _answer_id(row["screening_id"], row["ordinal"]), row["sealed"])
+            secrets = _ANSWER_SECRETS.open(self._cipher, answer_id(row["screening_id"], row["ordinal"]), row["sealed"])
             saved = SavedAnswer(
                 link_id=row["link_id"],
                 version=row["version"],
@@ -131,7 +131,7 @@ class Screenings(Repository):
                 "link_id": saved.link_id,
                 "version": saved.version,
                 "saved_at": saved.saved_at,
-                "sealed": _ANSWER_SECRETS.seal(self._cipher, _answer_id(screening.id, ordinal), secrets),
+                "sealed": _ANSWER_SECRETS.seal(self._cipher, answer_id(screening.id, ordinal), secrets),
             }
             self._insert(saved_answers, values)
 
@@ -170,10 +170,12 @@ class Screenings(Repository):
             completed_at=row["completed_at"],
             ended_reason=secrets.ended_reason,
             comment=secrets.comment,
+            purged_at=row["purged_at"],
             answers=answers,
             version=row["version"],
         )
 
 
-def _answer_id(screening_id: UUID, ordinal: int) -> str:
+def answer_id(screening_id: UUID, ordinal: int) -> str:
+    """Give the id under which one saved answer is sealed."""
     return f"{screening_id}/{ordinal}"

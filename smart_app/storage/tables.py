@@ -218,6 +218,15 @@ ledger_rows = Table(
     Index(None, "state", "lease_until"),
 )
 
+legal_holds = Table(
+    "legal_holds",
+    metadata,
+    Column("ehr_id", String(64), primary_key=True),
+    Column("tenant", String(200), primary_key=True),
+    Column("patient_id", String(64), primary_key=True),
+    Column("placed_at", UtcDateTime, nullable=False),
+)
+
 audit_events = Table(
     "audit_events",
     metadata,
@@ -247,6 +256,8 @@ audit_head = Table(
     Column("id", Integer, primary_key=True),
     Column("seq", Integer, nullable=False),
     Column("mac", String(64), nullable=False),
+    Column("floor_seq", Integer, nullable=False),
+    Column("floor_mac", String(64), nullable=False),
     Column("key_id", String(16), nullable=False),
     Column("head_mac", String(64), nullable=False),
 )

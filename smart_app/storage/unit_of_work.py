@@ -25,6 +25,7 @@ from smart_app.storage.ledger import Ledger
 from smart_app.storage.notes import Notes
 from smart_app.storage.pending_launches import PendingLaunches
 from smart_app.storage.repository import Place
+from smart_app.storage.retention import Retention
 from smart_app.storage.screenings import Screenings
 from smart_app.storage.sessions import Sessions
 
@@ -43,6 +44,7 @@ class Unit:
         self.notes = Notes(place)
         self.approvals = Approvals(place)
         self.ledger = Ledger(place)
+        self.retention = Retention(place)
         self.audit = Audit(place, keys)
 
     def commit(self) -> None:
