@@ -8,8 +8,10 @@ Written into QuestionnaireResponse.author, .source, .authored and the completion
 from dataclasses import dataclass
 from enum import StrEnum
 
-from fhir_mappings.errors import ImpreciseDateTime, MappingError
+from fhir_mappings.element import Element
+from fhir_mappings.errors import ImpreciseDateTime, MissingRelationship
 from fhir_mappings.r4 import PartialDateTime, Precision, parse_partial_date_time
+from fhir_mappings.systems import EXT_ADMINISTRATION
 
 
 class Informant(StrEnum):
@@ -50,7 +52,7 @@ class Administration:
     `relationship` is the proxy's, in words ("mother"); `proxy` is the proxy as a RelatedPerson where the EHR has one.
     `administered_by` gave the form, `entered_by` typed the answers (None: the informant did).
     `answered_at` is a FHIR dateTime as precise as it is known, at least to the day.
-    Raises: ImpreciseDateTime, MappingError for a proxy without relationship.
+    Raises: ImpreciseDateTime; MissingRelationship for a proxy without one.
     """
 
     informant: Informant
@@ -67,7 +69,9 @@ class Administration:
         if self.when.precision < Precision.DAY:
             raise ImpreciseDateTime("administration.answered_at", "must be known at least to the day")
         if self.informant is Informant.PROXY and not self.relationship:
-            raise MappingError("administration.relationship", "a proxy's relationship to the patient must be told")
+            raise MissingRelationship(
+                "administration.relationship", "a proxy's relationship to the patient must be told"
+            )
 
     @property
     def when(self) -> PartialDateTime:
@@ -85,3 +89,43 @@ class Administration:
         if self.mode in SELF_ENTERED:
             return self.entered_by or self.get_source(patient)
         return self.entered_by or self.administered_by or self.get_source(patient)
+
+
+def find_administration(response: Element) -> Administration | None:
+    """Read who and how out of a QuestionnaireResponse that we built; None where it carries no such extension.
+
+    Raises: MalformedResource for an extension, time or language that can't be read.
+    """
+    details = response.find_extension(EXT_ADMINISTRATION)
+    if details is None:
+        return None
+    relationship = details.find_extension("relationship")
+    interpreter = details.find_extension("interpreter")
+    informant = details.extension("informant").string("valueCode")
+    mode = details.extension("mode").string("valueCode")
+    source = response.find_child("source")
+    try:
+        return Administration(
+            informant=Informant(informant),
+            mode=Mode(mode),
+            answered_at=response.string("authored"),
+            language=response.string("language"),
+            relationship=None if relationship is None else relationship.string("valueString"),
+            proxy=_find_party(source) if informant == Informant.PROXY else None,
+            administered_by=_find_party(_find_reference(details, "administeredBy")),
+            entered_by=_find_party(_find_reference(details, "enteredBy")),
+            interpreter=interpreter is not None and interpreter.boolean("valueBoolean"),
+        )
+    except (ValueError, ImpreciseDateTime, MissingRelationship) as error:
+        raise details.fault("", "informant, mode, time or relationship not known") from error
+
+
+def _find_reference(details: Element, url: str) -> Element | None:
+    extension = details.find_extension(url)
+    return None if extension is None else extension.find_child("valueReference")
+
+
+def _find_party(reference: Element | None) -> Party | None:
+    if reference is None:
+        return None
+    return Party(reference=reference.find_string("reference"), display=reference.find_string("display") or "")

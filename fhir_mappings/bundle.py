@@ -3,15 +3,13 @@
 Sources: http://hl7.org/fhir/R4/http.html#transaction; http://hl7.org/fhir/R4/bundle.html#references.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
-from fhir_mappings.errors import MappingError, UnresolvedReference
+from fhir_mappings.errors import UnresolvedReference
 from fhir_mappings.planned import PlannedResource
-from fhir_mappings.r4 import Json
+from fhir_mappings.r4 import Json, format_json
 
 
 def build_transaction(planned: Iterable[PlannedResource], *, conditional: bool = False) -> Json:
@@ -90,29 +88,6 @@ def _exchange(value: Any, exchange: Callable[[str], str]) -> Any:
 def content_hash(resources: Iterable[Json]) -> str:
     """Give the SHA-256 (hex) of resources in their order, independent of key order and spacing.
 
-    Decimals count as written (1.50 is not 1.5). Raises: MappingError for a float, whose text is not the document's.
+    Decimals count as written (1.50 is not 1.5). Raises: InexactNumber for a float.
     """
-    return sha256(b"\n".join(canonical_json(resource) for resource in resources)).hexdigest()
-
-
-def canonical_json(value: Any) -> bytes:
-    """Give the one UTF-8 text of a JSON value: sorted keys, no spaces, decimals as written."""
-    return _canonical(value).encode()
-
-
-def _canonical(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{_text(name)}:{_canonical(value[name])}" for name in sorted(value)) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(_canonical(child) for child in value) + "]"
-    if isinstance(value, str):
-        return _text(value)
-    if isinstance(value, Decimal):
-        return str(value)
-    if value is None or isinstance(value, bool | int):
-        return json.dumps(value)
-    raise MappingError("content_hash", "a value that JSON keeps no exact text of")
-
-
-def _text(value: str) -> str:
-    return json.dumps(str(value), ensure_ascii=False)
+    return sha256(b"\n".join(format_json(resource, sort_keys=True).encode() for resource in resources)).hexdigest()

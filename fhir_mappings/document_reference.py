@@ -6,7 +6,7 @@ Sources: US Core 6.1 DocumentReference; US Core 9 "Writing clinical notes" (auth
 from base64 import b64encode
 from collections.abc import Sequence
 
-from fhir_mappings.errors import MappingError
+from fhir_mappings.errors import UnsupportedContentType
 from fhir_mappings.narrative import build_narrative, build_note_document, printable
 from fhir_mappings.note import sign_note_text
 from fhir_mappings.r4 import Coding, Json, build_concept, build_reference, format_instant
@@ -20,7 +20,7 @@ _CLINICAL_NOTE = Coding(system=US_CORE_DOCUMENT_CATEGORY, code="clinical-note", 
 def build_document_reference(result: SignedResult, shape: WriteShape, identifier: str, related: Sequence[str]) -> Json:
     """Build the signed note.
 
-    `related` are references to the results it speaks of. Raises: MappingError for an unknown content type.
+    `related` are references to the results it speaks of. Raises: UnsupportedContentType for an unknown content type.
     """
     signed_at = format_instant(result.signed_at)
     signer = build_reference(result.signer.reference, result.signer.display)
@@ -65,7 +65,7 @@ def _attachment(result: SignedResult, content_type: str, title: str, created: st
     elif content_type == XHTML:
         content = build_note_document(title, text, language)
     else:
-        raise MappingError("WriteShape.note_content_types", "neither plain text nor XHTML")
+        raise UnsupportedContentType("WriteShape.note_content_types", "neither plain text nor XHTML")
     return {
         "contentType": content_type,
         "language": language,

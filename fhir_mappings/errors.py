@@ -64,6 +64,30 @@ class ImpreciseDateTime(MappingError):
     code = "imprecise-date-time"
 
 
+class MissingRelationship(MappingError):
+    """A proxy answered, and nobody says who that is to the patient."""
+
+    code = "missing-relationship"
+
+
+class UnknownFigure(MappingError):
+    """A change threshold that the instrument does not publish."""
+
+    code = "unknown-figure"
+
+
+class UnsupportedContentType(MappingError):
+    """A note content type that can't be built."""
+
+    code = "unsupported-content-type"
+
+
+class InexactNumber(MappingError):
+    """A binary float where the document's own digits are needed."""
+
+    code = "inexact-number"
+
+
 class UnresolvedReference(MappingError):
     """A reference that should have been replaced, or restored, has no counterpart."""
 

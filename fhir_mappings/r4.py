@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import IntEnum
 from typing import Any, Final
 
-from fhir_mappings.errors import MalformedJson, MalformedResource
+from fhir_mappings.errors import InexactNumber, MalformedJson, MalformedResource
 
 Json = dict[str, Any]
 
@@ -95,6 +95,30 @@ def _unique_pairs(pairs: list[tuple[str, Any]]) -> Json:
     if len(value) != len(pairs):
         raise MalformedJson("$", "an object holds the same key twice")
     return value
+
+
+def format_json(value: Any, *, sort_keys: bool = False) -> str:
+    """Give the compact JSON text of a value, with decimals as written: the inverse of `parse_json_strict`.
+
+    Raises: InexactNumber for a float, which no longer has the document's digits.
+    """
+    if isinstance(value, dict):
+        names = sorted(value) if sort_keys else value
+        return "{" + ",".join(f"{_quote(name)}:{format_json(value[name], sort_keys=sort_keys)}" for name in names) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(format_json(child, sort_keys=sort_keys) for child in value) + "]"
+    if isinstance(value, str):
+        return _quote(value)
+    if isinstance(value, Decimal):
+        return str(value)
+    if value is None or isinstance(value, bool | int):
+        return json.dumps(value)
+    raise InexactNumber("json", "a value that JSON keeps no exact text of")
+
+
+def _quote(text: str) -> str:
+    # str() first: the members of a StrEnum are written as their value.
+    return json.dumps(str(text), ensure_ascii=False)
 
 
 class Precision(IntEnum):

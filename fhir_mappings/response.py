@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from fhir_mappings.administration import Administration, find_administration
 from fhir_mappings.answers import Answer, Answers, AnswerStatus, is_enabled
 from fhir_mappings.element import Element
 from fhir_mappings.errors import CanonicalMismatch, Issue, MalformedResource, Mapped, Severity, UnknownOption
@@ -29,7 +30,8 @@ STATUSES: Final = frozenset({"in-progress", "completed", "amended", "entered-in-
 class ParsedResponse:
     """What a response says. References are literal ("Patient/1") or None; `authored` is a FHIR dateTime as received.
 
-    `stated_scores`: the values that the response itself carries for score items, linkId → points.
+    `administration` is None where the response is none of ours. `stated_scores`: the values that the response itself
+    carries for score items, linkId → points.
     """
 
     answers: Answers
@@ -41,6 +43,7 @@ class ParsedResponse:
     status: str
     language: str | None
     stated_scores: Mapping[str, int | Decimal]
+    administration: Administration | None
 
     @property
     def handed_in(self) -> bool:
@@ -86,6 +89,7 @@ def parse_response(body: bytes | Json, instrument: Instrument) -> Mapped[ParsedR
         status=status,
         language=root.find_string("language"),
         stated_scores=reader.stated_scores,
+        administration=find_administration(root),
     )
     return Mapped(value=parsed, issues=tuple(reader.issues))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
-from fhir_mappings.errors import MappingError
+from fhir_mappings.errors import UnknownFigure
 from fhir_mappings.r4 import Coding
 
 Points = int | Decimal
@@ -124,9 +124,9 @@ class ScoreDefinition:
         return next((change for change in self.changes if change.kind is kind and change.default), None)
 
     def choose_change(self, kind: ChangeKind, threshold_id: str) -> "ScoreDefinition":
-        """Give the definition with another published figure in use. Raises: MappingError if it has no such figure."""
+        """Give the definition with another published figure in use. Raises: UnknownFigure if it has no such figure."""
         if not any(change.kind is kind and change.id == threshold_id for change in self.changes):
-            raise MappingError(f"{self.id}.changes", "no such published figure")
+            raise UnknownFigure(f"{self.id}.changes", "no such published figure")
         return replace(
             self,
             changes=tuple(
