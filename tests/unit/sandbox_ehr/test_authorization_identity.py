@@ -187,7 +187,12 @@ def sign(
 
 
 def authenticate(driver: AppDriver, assertion: str | None, **changes: str | None) -> tuple[int, dict[str, Any]]:
-    form = {"client_id": None, "client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion, **changes}
+    form: dict[str, Any] = {
+        "client_id": None,
+        "client_assertion_type": ASSERTION_TYPE,
+        "client_assertion": assertion,
+        **changes,
+    }
     answer = driver.token(driver.get_code(), **form)
     return answer.status_code, answer.get_json()
 

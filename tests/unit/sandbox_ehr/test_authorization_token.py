@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -92,7 +93,7 @@ def test_frame_takes_the_banner_upon_itself(driver: AppDriver) -> None:
     ],
 )
 def test_faulty_token_request_is_refused_as_rfc_6749_says(
-    driver: AppDriver, changes: dict[str, str | None], status: int, error: str
+    driver: AppDriver, changes: dict[str, Any], status: int, error: str
 ) -> None:
     answer = driver.token(driver.get_code(), **changes)
     assert (answer.status_code, answer.get_json()["error"]) == (status, error)
