@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 from uuid import uuid4
@@ -23,7 +23,7 @@ from sandbox_ehr.searchset import build_etag, build_status
 from sandbox_ehr.store_session import StoredResource, format_instant
 from sandbox_ehr.validation import ReferenceAt, check_references
 
-_ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "GET": 3}
+_METHODS = ("DELETE", "POST", "PUT", "GET")
 _REQUEST_KEYS = {"method", "url", "ifNoneExist", "ifMatch", "ifNoneMatch", "ifModifiedSince", "id", "extension"}
 
 
@@ -55,6 +55,15 @@ class Processed:
     written: tuple[StoredResource, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Choice:
+    """What a transaction settles first: position → match or new id of each POST, fullUrl → relative reference."""
+
+    existing: dict[int, StoredResource] = field(default_factory=dict)
+    new_ids: dict[int, str] = field(default_factory=dict)
+    addresses: dict[str, str] = field(default_factory=dict)
+
+
 Open = Callable[[list[ReferenceAt] | None], AbstractContextManager[Interactions]]
 """Opens a writing session: given a list, references are collected there instead of being checked at once."""
 
@@ -73,12 +82,11 @@ def process_transaction(entries: Sequence[Entry], open_session: Open, *, represe
     unchecked: list[ReferenceAt] = []
     answers: dict[int, Answer] = {}
     with open_session(unchecked) as interactions:
-        new_ids, addresses = _choose_ids(entries, interactions)
+        choice = _choose(entries, interactions)
         for entry in sorted(entries, key=_order):
-            resource = replace_references(entry.resource, lambda text: addresses.get(text, text))
             before = len(unchecked)
             with _Placed(entry):
-                answers[entry.position] = _perform(entry, resource, interactions, new_ids.get(entry.position))
+                answers[entry.position] = _perform_chosen(entry, interactions, choice)
             unchecked[before:] = [
                 ReferenceAt(f"{entry.expression}.resource.{path.partition('.')[2]}", text)
                 for path, text in unchecked[before:]
@@ -95,7 +103,7 @@ def process_batch(entries: Sequence[Entry], open_session: Open, *, representatio
     for entry in entries:
         try:
             with open_session(None) as interactions:
-                answers.append(_perform(entry, entry.resource, interactions, None))
+                answers.append(_perform(entry, interactions))
         except FhirRefusal as refusal:
             answers.append(refusal)
     return _build_response("batch-response", answers, entries, representation)
@@ -107,7 +115,7 @@ def _parse_entry(position: int, entry: Any, fhir_base_url: str) -> Entry:
     if not isinstance(request, dict) or not isinstance(request.get("url"), str) or set(request) - _REQUEST_KEYS:
         raise Malformed("The entry has no request with method and url", expression=f"{place}.request")
     method = request.get("method")
-    if not isinstance(method, str) or method not in _ORDER:
+    if method not in _METHODS:
         raise Malformed("The method is none of GET, POST, PUT, DELETE", expression=f"{place}.request.method")
     if method in {"POST", "PUT"} and not isinstance(entry.get("resource"), dict):
         raise Malformed("The entry has no resource", expression=f"{place}.resource")
@@ -143,33 +151,47 @@ def _check_identities(entries: Sequence[Entry]) -> None:
             seen.add(identity)
 
 
-def _choose_ids(entries: Sequence[Entry], interactions: Interactions) -> tuple[dict[int, str], dict[str, str]]:
-    """Give position → id for each POST, and fullUrl → relative reference for each entry that has one."""
-    new_ids: dict[int, str] = {}
-    addresses: dict[str, str] = {}
+def _choose(entries: Sequence[Entry], interactions: Interactions) -> _Choice:
+    """Find the matches of conditional creates and choose an id for every other POST, before anything is written."""
+    choice = _Choice()
     for entry in entries:
         target = "/".join(entry.path[:2])
         if entry.method == "POST":
-            new_ids[entry.position] = str(uuid4())
-            target = f"{entry.path[0]}/{new_ids[entry.position]}"
-            if entry.if_none_exist:
-                with _Placed(entry):
-                    interactions.check_offer("create", entry.path[0], "c")
-                    existing = interactions.find_existing(entry.path[0], entry.if_none_exist)
-                target = existing.reference if existing else target
+            with _Placed(entry):
+                existing = _find_existing(entry, interactions)
+            if existing:
+                choice.existing[entry.position] = existing
+                target = existing.reference
+            else:
+                choice.new_ids[entry.position] = str(uuid4())
+                target = f"{entry.path[0]}/{choice.new_ids[entry.position]}"
         if entry.full_url and entry.method in {"POST", "PUT"}:
-            addresses[entry.full_url] = target
-    return new_ids, addresses
+            choice.addresses[entry.full_url] = target
+    return choice
 
 
-def _order(entry: Entry) -> tuple[int, bool, int]:
-    """Sort by method; Provenance last of the writes of its method, since its compartment is that of its targets."""
-    return _ORDER[entry.method], entry.path[0] == "Provenance", entry.position
+def _find_existing(entry: Entry, interactions: Interactions) -> StoredResource | None:
+    if entry.if_none_exist is None:
+        return None
+    interactions.check_offer("create", entry.path[0], "c")
+    return interactions.find_existing(entry.path[0], entry.if_none_exist)
 
 
-def _perform(
-    entry: Entry, resource: Mapping[str, Any] | None, interactions: Interactions, new_id: str | None
-) -> Answer:
+def _order(entry: Entry) -> tuple[bool, bool, int, int]:
+    """Sort by method; reads last, and Provenance last of the writes, since its compartment is that of its targets."""
+    return entry.method == "GET", entry.path[0] == "Provenance", _METHODS.index(entry.method), entry.position
+
+
+def _perform_chosen(entry: Entry, interactions: Interactions, choice: _Choice) -> Answer:
+    if entry.position in choice.existing:
+        return interactions.answer_existing(choice.existing[entry.position])
+    resource = replace_references(entry.resource, lambda text: choice.addresses.get(text, text))
+    unconditional = replace(entry, resource=resource, if_none_exist=None)
+    return _perform(unconditional, interactions, choice.new_ids.get(entry.position))
+
+
+def _perform(entry: Entry, interactions: Interactions, new_id: str | None = None) -> Answer:
+    resource = entry.resource
     match entry.method, entry.path:
         case "POST", (resource_type,) if resource is not None:
             return interactions.create(resource, resource_type, if_none_exist=entry.if_none_exist, new_id=new_id)

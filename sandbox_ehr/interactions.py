@@ -114,10 +114,17 @@ class Interactions:
         """Create under a new id (`new_id` if a transaction chose one), or find the match of a conditional create."""
         self.check_offer("create", resource_type, "c")
         if if_none_exist is not None and (match := self.find_existing(resource_type, if_none_exist)):
-            readable = self._reaches("r", match)
-            return Answer(status=200, body=match.body if readable else "", stored=match)
+            return self.answer_existing(match)
         stored = self._save(resource, resource_type, new_id or str(uuid4()), "create")
         return Answer(status=201, body=stored.body, stored=stored, written=True)
+
+    def answer_existing(self, match: StoredResource) -> Answer:
+        """Answer a conditional create that had a match; its content is shown only to those who may read it."""
+        try:
+            self.grant.check(self.session, "r", match)
+        except Forbidden:
+            return Answer(status=200, stored=match)
+        return Answer(status=200, body=match.body, stored=match)
 
     def find_existing(self, resource_type: str, if_none_exist: str) -> StoredResource | None:
         """Give the one match of a conditional create, or None; None too where the persona has no conditional create.
@@ -236,13 +243,6 @@ class Interactions:
         if stored is None:
             raise NotFound(f"There is no such {resource_type}")
         return stored
-
-    def _reaches(self, right: Right, stored: StoredResource) -> bool:
-        try:
-            self.grant.check(self.session, right, stored)
-        except Forbidden:
-            return False
-        return True
 
     def _save(
         self, resource: Mapping[str, Any], resource_type: str, resource_id: str, kind: Interaction, *, put: bool = False

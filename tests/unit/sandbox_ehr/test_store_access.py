@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox_ehr.access import parse_scopes
@@ -76,6 +76,7 @@ DEEDS: dict[str, tuple[str, Callable[[Ehr, Access], Reply]]] = {
 }
 
 
+@settings(deadline=None)
 @given(
     rights=st.sets(st.sampled_from("cruds")), name=st.sampled_from([*DEEDS]), level=st.sampled_from(["patient", "user"])
 )

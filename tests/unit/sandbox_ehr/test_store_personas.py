@@ -129,6 +129,15 @@ def test_a_persona_departs_in_what_it_states_and_only_there() -> None:
     assert (persona.scope_spelling, persona.token_lifetime_seconds, persona.refresh_tokens) == ("v1", 570, False)
 
 
+def test_a_persona_may_demand_an_element_that_r4_leaves_open() -> None:
+    rule = (
+        "[[refusals]]\ntype='Observation'\ninteraction='create'\ntext='No encounter'\nunless='encounter:missing=false'"
+    )
+    with open_ehr(persona=parse_persona("wary", rule)) as ehr:
+        assert ehr.post(observation()).status == 422
+        assert ehr.post(observation(encounter={"reference": "Encounter/visit-ada"})).status == 201
+
+
 def test_a_persona_may_give_no_location_at_all() -> None:
     with open_ehr(persona=parse_persona("mute", '[fhir]\nlocation = "none"')) as ehr:
         assert "Location" not in ehr.post(observation()).headers

@@ -70,6 +70,7 @@ def expected(prefix: str, stored: tuple[datetime, datetime], asked: tuple[dateti
     }[prefix]
 
 
+@settings(deadline=None)
 @given(
     stored=st.lists(fhir_dates(), min_size=1, max_size=4),
     asked=fhir_dates(),
@@ -84,6 +85,7 @@ def test_date_prefixes_compare_ranges_as_the_specification_says(stored: list[str
     assert sorted(found) == wanted
 
 
+@settings(deadline=None)
 @given(fhir_dates())
 def test_a_date_stands_for_a_half_open_range_of_microseconds(text: str) -> None:
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
@@ -115,6 +117,7 @@ def test_a_value_that_is_no_date_is_refused(ehr: Ehr, value: str) -> None:
 # --- paging and order ---------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(total=st.integers(0, 23), count=st.integers(1, 9), more=st.integers(0, 3))
 def test_pages_cover_every_match_exactly_once_whatever_is_written_meanwhile(total: int, count: int, more: int) -> None:
     with FhirStore(":memory:", clock=Clock()) as store:
@@ -389,7 +392,7 @@ def test_what_is_not_understood_is_refused(ehr: Ehr, query: tuple[str, str]) -> 
     assert ehr.get("Observation", query).status == 400
 
 
-@settings(max_examples=300)
+@settings(deadline=None, max_examples=300)
 @given(
     name=st.sampled_from(
         [*SEARCH_PARAMETERS["Observation"], "_sort", "_count", "_include", "_revinclude", "_getpages"]

@@ -98,6 +98,7 @@ FAULTS: list[dict[str, Any]] = [
 ]
 
 
+@settings(deadline=None)
 @given(fault=st.sampled_from(FAULTS), position=st.integers(0, 5))
 def test_one_failing_entry_anywhere_leaves_the_store_untouched(fault: dict[str, Any], position: int) -> None:
     with open_ehr() as ehr:
@@ -124,6 +125,24 @@ def test_the_outcome_of_a_transaction_does_not_hang_on_the_order_of_entries(ehr:
     assert forward.status == 200
     assert backward.status == 200
     assert count_all(ehr) == {"QuestionnaireResponse": 1, "Observation": 4, "DocumentReference": 2, "Provenance": 2}
+
+
+def test_a_condition_is_judged_before_anything_is_written(ehr: Ehr) -> None:
+    plain = observation(identifier=[{"value": "k"}])
+    conditional = post_entry(plain, f"{URN}1", ifNoneExist="identifier=k")
+    dependent = post_entry(observation(hasMember=[{"reference": f"{URN}1"}]))
+    reply = ehr.post(transaction(post_entry(plain), conditional, dependent), "").json
+    assert [entry["response"]["status"] for entry in reply["entry"]] == ["201 Created"] * 3
+    member = ehr.get(reply["entry"][2]["response"]["location"]).json["hasMember"][0]["reference"]
+    assert reply["entry"][1]["response"]["location"] == f"{member}/_history/1"
+
+
+def test_provenance_of_an_updated_resource_finds_its_patient(ehr: Ehr) -> None:
+    provenance = signed_result()[0]["resource"] | {"target": [{"reference": "Observation/o"}]}
+    update = {"resource": observation(id="o"), "request": {"method": "PUT", "url": "Observation/o"}}
+    access = Access(scope="patient/*.cruds", client_id="c", patient="ada")
+    assert ehr.post(transaction(post_entry(provenance), update), "", access).status == 200
+    assert len(ehr.search("Provenance", access=access).ids) == 1
 
 
 def test_deletes_come_first_and_reads_last(ehr: Ehr) -> None:
@@ -229,7 +248,7 @@ def test_what_is_no_batch_or_transaction_is_refused(ehr: Ehr, bundle: dict[str, 
     assert (reply.status, reply.issue["code"]) == (400, "structure")
 
 
-@settings(max_examples=200)
+@settings(deadline=None, max_examples=200)
 @given(data=st.data(), kind=st.sampled_from(["batch", "transaction"]))
 def test_any_damage_to_a_bundle_is_refused_or_answered(data: st.DataObject, kind: str) -> None:
     bundle = json.loads(json.dumps(transaction(*signed_result(), kind=kind)))
