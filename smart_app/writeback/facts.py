@@ -73,9 +73,11 @@ def lowest_age(birth_date: str | None, on: date) -> int | None:
 
 
 def _score_words(result: ScreeningResult) -> str:
-    totals = [score for score in result.report.scores if score.value is not None]
-    if not totals:
-        return "Total"
-    if len(totals) == 1:
-        return f"Total {totals[0].value}"
-    return ", ".join(f"{score.coding.display or score.id} {score.value}" for score in totals)
+    """Name the scores: "Total 13"; one that is not known is never named by a number."""
+    scores = result.report.scores
+    if len(scores) == 1:
+        value = scores[0].value
+        return "Total, not known" if value is None else f"Total {value}"
+    return ", ".join(
+        f"{score.coding.display or score.id} {'not known' if score.value is None else score.value}" for score in scores
+    )

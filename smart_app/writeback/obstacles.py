@@ -27,7 +27,6 @@ class Obstacle(StrEnum):
     NO_CONTENT_TYPE = "no-content-type"
     NO_ENCOUNTER = "no-encounter"
     NO_ORGANIZATION = "no-organization"
-    NO_TOTAL = "no-total"
     NOTHING_WRITTEN = "nothing-written"
     RESTRICTED = "restricted"
     KEPT_HERE = "kept-here"

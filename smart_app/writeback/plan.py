@@ -185,10 +185,8 @@ def _find_obstacles(
             has_organization=facts.has_organization,
         )
         for kind in ResourceKind
-        if facts.counts.get(kind, 0) or kind is ResourceKind.OBSERVATION_TOTAL
+        if facts.counts.get(kind, 0)
     }
-    if not facts.counts.get(ResourceKind.OBSERVATION_TOTAL, 0):
-        found[ResourceKind.OBSERVATION_TOTAL] = Obstacle.NO_TOTAL
     if all(obstacle for kind, obstacle in found.items() if kind is not ResourceKind.PROVENANCE):
         # A Provenance needs a target: with nothing written there is nothing it could speak of.
         found = {kind: obstacle or Obstacle.NOTHING_WRITTEN for kind, obstacle in found.items()}

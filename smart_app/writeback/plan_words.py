@@ -45,7 +45,6 @@ _OBSTACLES = {
     Obstacle.NO_CONTENT_TYPE: "Cannot: this EHR takes none of the forms in which the note can be made.",
     Obstacle.NO_ENCOUNTER: "Cannot: this EHR takes a note only with a visit, and none is chosen.",
     Obstacle.NO_ORGANIZATION: "Cannot: neither visit nor settings name the organization that {type} needs.",
-    Obstacle.NO_TOTAL: "There is no total: answers are missing.",
     Obstacle.NOTHING_WRITTEN: "Nothing else is written that it could speak of.",
     Obstacle.RESTRICTED: "Not written: only the restricted note is.",
     Obstacle.KEPT_HERE: "Not written, by choice. Kept in this app.",

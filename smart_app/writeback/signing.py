@@ -13,8 +13,8 @@ from datetime import datetime
 from uuid import UUID
 
 from fhir_mappings.administration import Party
-from fhir_mappings.bundle import canonical_json
 from fhir_mappings.extract import PlannedResource, build_chart_resources, content_hash
+from fhir_mappings.r4 import format_json
 from fhir_mappings.result import ScreeningResult, Signer
 from smart_app.errors import AppError
 from smart_app.model.approval import Approval
@@ -206,7 +206,7 @@ def _row(planned: PlannedResource, approval_id: UUID, ordinal: int, row_id: UUID
         resource_type=planned.kind.resource_type,
         full_url=planned.full_url,
         identifier_value=planned.identifier_value,
-        resource=canonical_json(planned.resource).decode(),
+        resource=format_json(planned.resource),
         content_hash=content_hash([planned.resource]),
         depends_on=planned.depends_on,
         state=RowState.PLANNED,
