@@ -90,9 +90,11 @@ class Ehr:
                 raise InvalidEhr("is not a reference to an Organization here", ehr_id=self.id, field="organization")
         for host in self.endpoint_hosts:
             try:
-                split_http_url(f"https://{host}/")
+                plain = split_http_url(f"https://{host}/").netloc == host and not host.endswith(":")
             except InvalidUrl as exc:
                 raise InvalidEhr("is not host or host:port", ehr_id=self.id, field="endpoint_hosts") from exc
+            if not plain:
+                raise InvalidEhr("is not host or host:port", ehr_id=self.id, field="endpoint_hosts")
 
     def allows_endpoint(self, url: str) -> bool:
         """Whether host and port of `url` are those of the FHIR base or of `endpoint_hosts`."""

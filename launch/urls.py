@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _TYPE = re.compile(r"[A-Z][A-Za-z]{0,63}")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -80,7 +81,8 @@ def normalize_base_url(url: str) -> str:
 
 def resolve_url(base: str, url: str) -> str:
     """`url`, or where it is relative, `url` below the FHIR base (older servers give such endpoints)."""
-    return urljoin(base.rstrip("/") + "/", url)
+    # urljoin would read "https:///x" and "https://" as relative.
+    return url if _SCHEME.match(url) else urljoin(base.rstrip("/") + "/", url)
 
 
 def is_below(base: str, url: str) -> bool:
@@ -105,7 +107,7 @@ def find_reference(text: str, *, fhir_base_url: str) -> Reference | None:
     followed.
     """
     path = text
-    if re.match(r"[A-Za-z][A-Za-z0-9+.\-]*:", text):
+    if _SCHEME.match(text):
         if not is_below(fhir_base_url, text) or "?" in text:
             return None
         path = urlsplit(text).path[len(urlsplit(fhir_base_url).path.rstrip("/")) :]
