@@ -80,9 +80,14 @@ def _parse_keys(response: HttpResponse) -> tuple[Key, ...]:
 
 
 def _find_key(values: dict[str, Any]) -> Key | None:
-    kinds: dict[object, type[RSAKey] | type[ECKey]] = {"RSA": RSAKey, "EC": ECKey}
-    kind = kinds.get(values.get("kty"))
+    kind: type[RSAKey] | type[ECKey]
+    if values.get("kty") == "RSA":
+        kind = RSAKey
+    elif values.get("kty") == "EC":
+        kind = ECKey
+    else:
+        return None
     try:
-        return None if kind is None else kind.import_key(values)
-    except (JoseError, ValueError, TypeError):
+        return kind.import_key(values)
+    except (JoseError, ValueError, TypeError, KeyError):  # joserfc 1.8 lets a KeyError out for an unknown curve
         return None

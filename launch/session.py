@@ -163,11 +163,13 @@ class ActiveLaunch:
     def _from_fields(cls, fields: Fields) -> ActiveLaunch:
         fhir_base_url = fields.text("fhir_base_url")
         missing, tokens = fields.object("missing_scopes"), fields.object("tokens")
-        user = fields.find_object("user")
+        user, context = fields.find_object("user"), fields.object("context")
+        if context.names() != _context_values(LaunchContext()).keys():
+            raise fields.fault("context", "has other fields than we wrote")
         return cls(
             ehr_id=fields.text("ehr_id"),
             fhir_base_url=fhir_base_url,
-            context=parse_launch_context(fields.object("context"), fhir_base_url=fhir_base_url),
+            context=parse_launch_context(context, fhir_base_url=fhir_base_url),
             scopes=Scopes.parse(fields.find_string("scope") or ""),
             missing_scopes=MissingScopes(needed=missing.texts("needed"), optional=missing.texts("optional")),
             tokens=TokenSet(

@@ -120,14 +120,16 @@ def _parse_key(values: dict[str, Any], fields: Fields) -> SigningKey:
     if alg not in ("ES384", "RS384"):
         raise fields.fault("alg", "must be ES384 or RS384")
     kind: type[ECKey] | type[RSAKey] = ECKey if alg == "ES384" else RSAKey
+    if fields.text("kty") != kind.key_type:
+        raise fields.fault("kty", "does not fit the algorithm")
+    if kind is ECKey and fields.text("crv") != _CURVE:
+        raise fields.fault("crv", "must be P-384")
     try:
         key = kind.import_key({name: value for name, value in values.items() if name != "activate_at"})
     except (JoseError, ValueError, TypeError) as exc:
         raise fields.fault("alg", "does not fit the key") from exc
     if not key.is_private:
         raise fields.fault("d", "is missing: this is a public key")
-    if isinstance(key, ECKey) and fields.text("crv") != _CURVE:
-        raise fields.fault("crv", "must be P-384")
     return SigningKey(
         kid=fields.text("kid"),
         alg="ES384" if alg == "ES384" else "RS384",

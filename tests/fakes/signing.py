@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID
 
@@ -50,11 +52,23 @@ def counting_ids(start: int = 1) -> Callable[[], UUID]:
     return lambda: UUID(int=next(numbers))
 
 
+@cache
+def _empty_database() -> bytes:
+    """The file that the real migrations make, once for all tests."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "app.db"
+        database = open_database(f"sqlite:///{path}")
+        upgrade(database)
+        database.close()
+        return path.read_bytes()
+
+
 @contextmanager
 def open_units(folder: Path) -> Iterator[Units]:
     """A real SQLite file, brought up by the real migrations."""
-    database = open_database(f"sqlite:///{folder / 'app.db'}")
-    upgrade(database)
+    path = folder / "app.db"
+    path.write_bytes(_empty_database())
+    database = open_database(f"sqlite:///{path}")
     yield Units(database, KeyRing.generate(NOW))
     database.close()
 

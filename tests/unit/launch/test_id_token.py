@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from joserfc import jws, jwt
 from joserfc.jwk import ECKey, Key, RSAKey
@@ -333,6 +333,21 @@ def test_keys_we_cannot_use_are_left_out(fake: FakeEhr, transport: Transport) ->
     listed = [{"kty": "OKP", "crv": "Ed25519", "x": "x"}, {"kty": "RSA"}, {}, RSA_KEY.as_dict(private=False)]
     fake.on("GET", "/auth/jwks", Answer.json({"keys": listed}))
     assert [key.kid for key in source(fake, transport).keys(refetch=False)] == ["ehr-1"]
+
+
+JWK_FIELDS = st.sampled_from(["kty", "crv", "x", "y", "n", "e", "kid", "use", "alg", "d", "key_ops"])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@given(
+    st.dictionaries(
+        JWK_FIELDS, st.sampled_from(["RSA", "EC", "P-256", "P-999", "", "AQAB"]) | st.integers() | st.lists(st.text())
+    )
+)
+def test_broken_key_never_breaks_the_set(fake: FakeEhr, transport: Transport, values: dict[str, Any]) -> None:
+    for base in ({}, RSA_KEY.as_dict(private=False), EC_KEY.as_dict(private=False)):
+        fake.on("GET", "/auth/jwks", Answer.json({"keys": [{**base, **values}, OTHER_RSA_KEY.as_dict(private=False)]}))
+        assert "ehr-2" in [key.kid for key in source(fake, transport).keys(refetch=True)]
 
 
 def test_jwks_uri_is_found_through_openid_configuration(fake: FakeEhr, transport: Transport) -> None:
