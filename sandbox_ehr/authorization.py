@@ -83,6 +83,15 @@ class SmartAuthorizationServer(AuthorizationServer):  # type: ignore[misc]  # Au
         """Give the request back: requests come ready-made."""
         return request
 
+    def authenticate_client(
+        self, request: SandboxRequest, methods: list[str], endpoint: str = "token"
+    ) -> RegisteredClient:
+        """Authenticate; a Basic header that cannot be decoded is a failure like any other (Authlib lets it escape)."""
+        try:
+            return cast(RegisteredClient, super().authenticate_client(request, methods, endpoint))
+        except ValueError as exc:
+            raise InvalidClientError("the Authorization header cannot be decoded") from exc
+
     def handle_response(self, status: int, body: object, headers: Iterable[tuple[str, str]]) -> Response:
         """Make the HTTP response; every answer of this server is kept out of caches (RFC 6749 section 5.1)."""
         content = json.dumps(body) if isinstance(body, dict) else body

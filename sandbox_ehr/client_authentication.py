@@ -126,7 +126,7 @@ class AssertionVerifier:
             if isinstance(jwk, dict) and jwk.get("kid") == kid and jwk.get("kty") == wanted_type and "d" not in jwk:
                 try:
                     key = import_key(jwk)
-                except (JoseError, ValueError) as exc:
+                except (JoseError, ValueError, KeyError, TypeError) as exc:  # KeyError: joserfc, an unknown curve
                     raise _refused("the JWK with this kid cannot be read") from exc
                 if isinstance(key, ECKey | RSAKey):
                     return key

@@ -24,6 +24,8 @@ from sandbox_ehr.registered_clients import RegisteredClient
 CODE_LIFETIME = timedelta(seconds=60)
 ONLINE_LIFETIME = timedelta(hours=8)
 OFFLINE_LIFETIME = timedelta(days=90)
+REMEMBERED = timedelta(days=1)
+"""How long what has ended is still known, so that a replay is told from a guess."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +102,11 @@ class TokenStore:
         self._lock = threading.RLock()
 
     def issue_code(self, code: str, authorization: Authorization) -> None:
-        """Keep a code for CODE_LIFETIME."""
+        """Keep a code for CODE_LIFETIME; forget codes and tokens that ended long ago."""
+        forgotten = authorization.authorized_at - REMEMBERED
         with self._lock:
+            self._codes = {key: entry for key, entry in self._codes.items() if entry[0].authorized_at > forgotten}
+            self._tokens = {key: token for key, token in self._tokens.items() if token.expires > forgotten}
             self._codes[_digest(code)] = (authorization, False)
 
     def redeem_code(self, code: str, client: RegisteredClient) -> Authorization | None:

@@ -159,11 +159,14 @@ def demo_clients(app_base_url: str = _APP) -> tuple[RegisteredClient, ...]:
     launch_uri = f"{app_base_url}/launch"
     return (
         RegisteredClient(
-            client_id="smart-screening", name="smart-screening", redirect_uris=redirects, launch_uri=launch_uri
+            client_id="smart-screening",
+            name="smart-screening, public client",
+            redirect_uris=redirects,
+            launch_uri=launch_uri,
         ),
         RegisteredClient(
             client_id="smart-screening-secret",
-            name="smart-screening (client secret)",
+            name="smart-screening, client secret",
             client_auth="client_secret_basic",
             # Printed in the documentation: it opens synthetic charts only.
             client_secret="sandbox-secret-for-synthetic-patients",  # noqa: S106  # test equipment, see above
@@ -172,7 +175,7 @@ def demo_clients(app_base_url: str = _APP) -> tuple[RegisteredClient, ...]:
         ),
         RegisteredClient(
             client_id="smart-screening-jwt",
-            name="smart-screening (signed assertion)",
+            name="smart-screening, signed assertion",
             client_auth="private_key_jwt",
             jwks_url=f"{app_base_url}/.well-known/jwks.json",
             redirect_uris=redirects,

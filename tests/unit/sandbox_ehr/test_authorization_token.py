@@ -21,7 +21,7 @@ from tests.unit.sandbox_ehr.app_driver import (
 )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def driver() -> Iterator[AppDriver]:
     with open_driver() as driver:
         yield driver
