@@ -148,8 +148,14 @@ class ChartCache:
             while len(self._entries) > self._most:
                 self._entries.popitem(last=False)
 
+    def forget_chart(self, launch_id: str) -> None:
+        """Drop the patient and visit of a launch: another visit was chosen."""
+        with self._lock:
+            if launch_id in self._entries:
+                self._entries[launch_id].chart = None
+
     def forget(self, launch_id: str) -> None:
-        """Drop a launch's chart: at log-out, and before a signature reads anew."""
+        """Drop everything of a launch: it has ended."""
         with self._lock:
             self._entries.pop(launch_id, None)
 

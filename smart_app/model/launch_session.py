@@ -27,8 +27,8 @@ class LaunchSession:
     """One launch of one patient. ``id`` stands in the URL and opens nothing; ``secret_hash`` is of the cookie's secret.
 
     ``launch`` is the ActiveLaunch as JSON (tokens inside: encrypted at rest), "" once its tokens are gone.
-    ``framed`` tells that it began in an iframe (cookie attributes). ``encounter_id``: None where the launch had none and
-    nobody has picked one, NO_VISIT where "none" was picked.
+    ``framed`` tells that it began in an iframe (cookie attributes). ``encounter_id``: None where the launch had none
+    and nobody has picked one, NO_VISIT where "none" was picked.
     """
 
     id: str

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Self
 from uuid import UUID
 
-from smart_app.model.identity import PatientKey, User
+from smart_app.model.identity import PatientIdentity, PatientKey, User
 from smart_app.model.moves import IllegalMove, MissingField
 
 
@@ -75,6 +75,7 @@ class Giving:
 class Screening:
     """One instrument given once. ``version`` is the optimistic lock; ``answers`` is the full history, oldest first.
 
+    ``identity`` is the patient as the EHR showed them at the start: for the list of open alerts, where no chart is open.
     ``purged_at``: when retention erased the answers, whose copy is in the chart; None while they are here.
     """
 
@@ -91,6 +92,7 @@ class Screening:
     completed_at: datetime | None = None
     ended_reason: str | None = None
     comment: str = ""
+    identity: PatientIdentity | None = None
     purged_at: datetime | None = None
     answers: tuple[SavedAnswer, ...] = ()
     version: int = 1

@@ -67,7 +67,7 @@ def get_chart(app: Services, who: Acting) -> Chart:
     chart = app.charts.find_chart(who.session.id, who.now)
     if chart is None:
         active = get_active(app, who)
-        encounter_id = who.session.encounter_id or None
+        encounter_id = who.session.encounter_id or None  # NO_VISIT is nothing to read
         wanted = _chart_reads(who.patient.patient_id, encounter_id)
         wave = app.connections.reader(active).read_together(wanted, deadline=_SECONDS)
         chart = _build_chart(wave, encounter_id, who.now)

@@ -71,6 +71,7 @@ def start_screening(app: Services, who: Acting, instrument_id: str, form: Giving
     with permitted(app, who, Right.ENTER):
         instrument = get_instrument(app.library, instrument_id)
         giving = parse_giving(app, who, instrument, form)
+        identity = get_chart(app, who).patient
         with app.units.write() as unit:
             events: list[AuditEvent] = []
             for draft in unit.screenings.for_patient(who.patient, {ScreeningState.IN_PROGRESS}):
@@ -91,6 +92,7 @@ def start_screening(app: Services, who: Acting, instrument_id: str, form: Giving
                 started_by=who.user,
                 started_at=who.now,
                 updated_at=who.now,
+                identity=identity,
             )
             unit.screenings.add(screening)
             events.append(event(who, AuditAction.SCREENING_STARTED, screening.id, instrument=instrument.id))

@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, RowMapping, func, select
 
-from smart_app.model.identity import PatientKey, User
+from smart_app.model.identity import PatientIdentity, PatientKey, User
 from smart_app.model.screening import UNSIGNED, Giving, SavedAnswer, SavedStatus, Screening, ScreeningState
 from smart_app.storage.cipher import SealedField
 from smart_app.storage.errors import HistoryLost, UnknownScreening
@@ -24,6 +24,7 @@ class _Secrets:
     started_by: User
     ended_reason: str | None
     comment: str
+    identity: PatientIdentity | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +142,7 @@ class Screenings(Repository):
             started_by=screening.started_by,
             ended_reason=screening.ended_reason,
             comment=screening.comment,
+            identity=screening.identity,
         )
         return {
             **patient_values(screening.patient),
@@ -170,6 +172,7 @@ class Screenings(Repository):
             completed_at=row["completed_at"],
             ended_reason=secrets.ended_reason,
             comment=secrets.comment,
+            identity=secrets.identity,
             purged_at=row["purged_at"],
             answers=answers,
             version=row["version"],

@@ -1,0 +1,133 @@
+"""The outcome page: what became of each resource of one signature, and what is left to do (design section 6)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from uuid import UUID
+
+from fhir_mappings.instrument import Instrument
+from smart_app.access import event, get_screening, permitted
+from smart_app.model.approval import Approval, WriteChoice
+from smart_app.model.audit import AuditAction
+from smart_app.model.ledger import ENDED, LedgerRow, RowState
+from smart_app.model.moves import IllegalMove
+from smart_app.model.rights import Right
+from smart_app.screening.answers import get_instrument
+from smart_app.screening.context import get_chart
+from smart_app.screening.frame import build_frame
+from smart_app.screening.review_views import OutcomeGroup, OutcomeRow, OutcomeView
+from smart_app.screening.signing import is_supervisor
+from smart_app.screening.wording import say_count, say_moment
+from smart_app.services import Acting, Services
+from smart_app.writeback.outcome import STATE_WORDS, OutcomeLine, describe_rows
+from smart_app.writeback.outcome import OutcomeGroup as Group
+
+_TITLES = {
+    Group.TO_LOOK_AT: "To look at",
+    Group.ON_ITS_WAY: "On its way",
+    Group.WRITTEN: "Written",
+    Group.NOT_SENT: "Not sent, as planned",
+}
+
+
+def view_outcome(app: Services, who: Acting, screening_id: UUID) -> OutcomeView:
+    """Show it. Raises: IllegalMove for a screening that is not signed, NotThisPatient."""
+    with permitted(app, who):
+        with app.units.write() as unit:
+            screening = get_screening(unit, who, screening_id)
+            approval = unit.approvals.find_for_screening(screening_id)
+            if approval is None:
+                raise IllegalMove("the screening is not signed")
+            rows = unit.ledger.rows_of(approval.id)
+            unit.audit.append(event(who, AuditAction.SCREENING_VIEWED, screening_id, approval=str(approval.id)))
+            unit.commit()
+        chart = get_chart(app, who)
+    instrument = get_instrument(app.library, screening.instrument_id)
+    lines = describe_rows(rows, instrument)
+    waits = approval.awaiting is not None and approval.co_signed_at is None
+    is_signer = approval.signer.same_person(who.user)
+    return OutcomeView(
+        frame=build_frame(app, who, chart),
+        screening_id=screening_id,
+        heading=_say_heading(instrument, approval, rows, waits=waits),
+        signed=_say_signed(app, who, approval),
+        counts=_say_counts(rows),
+        groups=_build_groups(lines),
+        next_steps=tuple(_next_steps(approval, rows, waits=waits, is_signer=is_signer)),
+        reference_code=approval.reference_code,
+        copy_text=approval.note_text.split("\n\n", 1)[0],
+        may_finish_writing=is_signer and not waits and _is_unfinished(rows),
+        may_co_sign=waits and Right.CO_SIGN in who.rights and is_supervisor(who, approval),
+        note_text=approval.note_text,
+    )
+
+
+def _is_unfinished(rows: tuple[LedgerRow, ...]) -> bool:
+    return any(row.state not in ENDED for row in rows)
+
+
+def _say_heading(instrument: Instrument, approval: Approval, rows: tuple[LedgerRow, ...], *, waits: bool) -> str:
+    name = instrument.short_name
+    if waits:
+        return f"{name} signed; waiting for the supervisor's signature"
+    planned = [row for row in rows if row.state is not RowState.NOT_SUPPORTED]
+    written = sum(row.state is RowState.WRITTEN for row in planned)
+    if approval.choice in {WriteChoice.KEEP, WriteChoice.COPY_BY_HAND} or not planned:
+        return f"{name} signed and kept in this app; nothing was written to the chart"
+    if written == len(planned):
+        return f"{name} signed: {'all ' if written > 1 else ''}{say_count(written, 'item')} in the chart"
+    return f"{name} signed: {written} of {say_count(len(planned), 'item')} in the chart"
+
+
+def _say_signed(app: Services, who: Acting, approval: Approval) -> str:
+    zone = app.rules.zone
+    words = f"Signed {say_moment(approval.signed_at, who.now, zone)} by {approval.signer.name}."
+    if approval.co_signed_by is not None and approval.co_signed_at is not None:
+        words += f" Signed too {say_moment(approval.co_signed_at, who.now, zone)} by {approval.co_signed_by.name}."
+    return words
+
+
+def _say_counts(rows: tuple[LedgerRow, ...]) -> tuple[str, ...]:
+    counts = Counter(row.state for row in rows)
+    order = (RowState.UNKNOWN, RowState.REFUSED, RowState.HELD, RowState.WAITING, RowState.PLANNED, RowState.SENDING)
+    shown = (*order, RowState.WRITTEN, RowState.NOT_SUPPORTED, RowState.CANCELLED)
+    return tuple(f"{counts[state]} {STATE_WORDS[state].lower()}" for state in shown if counts[state])
+
+
+def _build_groups(lines: tuple[OutcomeLine, ...]) -> tuple[OutcomeGroup, ...]:
+    groups = []
+    for group, title in _TITLES.items():
+        rows = tuple(_build_row(line) for line in lines if line.group is group)
+        if rows:
+            groups.append(OutcomeGroup(title=title, rows=rows))
+    return tuple(groups)
+
+
+def _build_row(line: OutcomeLine) -> OutcomeRow:
+    details = [line.reference, line.reason, f"({line.reason_code})" if line.reason_code and not line.reference else ""]
+    return OutcomeRow(
+        what=line.what,
+        chart_as=line.chart_as,
+        state=line.state,
+        state_words=line.state_words,
+        detail=" ".join(part for part in details if part),
+    )
+
+
+def _next_steps(approval: Approval, rows: tuple[LedgerRow, ...], *, waits: bool, is_signer: bool) -> list[str]:
+    steps = []
+    states = {row.state for row in rows}
+    if waits:
+        steps.append(f"{approval.awaiting} opens this patient in the app and signs too; only then is anything sent.")
+    if RowState.UNKNOWN in states:
+        steps.append("Whether the chart has it is not known yet: it is looked up, and not sent twice.")
+    if states & {RowState.PLANNED, RowState.WAITING} and not waits:
+        who = "“Finish writing” sends" if is_signer else f"{approval.signer.name}'s next launch on this patient sends"
+        steps.append(f"{who} what is left.")
+    if RowState.REFUSED in states:
+        steps.append("Enter a refused item by hand if your site wants it coded; the note says the same in words.")
+    if RowState.HELD in states:
+        steps.append("The EHR has taken it and holds it for somebody to accept there.")
+    if approval.choice is WriteChoice.COPY_BY_HAND:
+        steps.append("Copy the text into the chart by hand.")
+    return steps or ["Nothing. You may close this page."]

@@ -1,0 +1,152 @@
+"""The review page: score, change, alerts, answers notable first, note and plan, with what still blocks signing."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fhir_mappings.administration import Administration
+from fhir_mappings.instrument import Item, Points
+from smart_app.access import event, get_screening, permitted
+from smart_app.model.audit import AuditAction
+from smart_app.model.screening import SavedAnswer, SavedStatus, ScreeningState
+from smart_app.screening.alert_view import build_alert_view
+from smart_app.screening.encounters import build_options, has_launch_visit, say_encounter_notice
+from smart_app.screening.form import licence_of
+from smart_app.screening.form_words import say_giving
+from smart_app.screening.frame import build_frame
+from smart_app.screening.review_material import Material, gather
+from smart_app.screening.review_views import AnswerRow, NoteView, PlanLineView, ReviewView
+from smart_app.screening.score_view import build_changes, build_scores
+from smart_app.screening.sign_panel import build_sign
+from smart_app.screening.wording import (
+    say_answer,
+    say_count,
+    say_moment,
+    say_partial,
+    say_points,
+    say_signed,
+)
+from smart_app.services import Acting, Services
+
+
+def view_review(app: Services, who: Acting, screening_id: UUID) -> ReviewView:
+    """Take a completed result into review and show it. Raises: IllegalMove for any other state, NotThisPatient."""
+    with permitted(app, who):
+        with app.units.write() as unit:
+            screening = get_screening(unit, who, screening_id)
+            if screening.state is not ScreeningState.IN_REVIEW:
+                screening = unit.screenings.save(screening.take_up(who.now))
+            unit.audit.append(event(who, AuditAction.SCREENING_VIEWED, screening_id))
+            unit.commit()
+        return build_review(app, who, gather(app, who, screening))
+
+
+def build_review(app: Services, who: Acting, material: Material) -> ReviewView:
+    """Build the page."""
+    screening, instrument, zone = material.screening, material.instrument, app.rules.zone
+    frame = build_frame(app, who, material.chart)
+    giving = say_giving(screening.giving, dict(app.rules.languages))
+    return ReviewView(
+        frame=frame,
+        screening_id=screening.id,
+        instrument_id=instrument.id,
+        title=f"Review and sign: {instrument.short_name}",
+        subtitle=f"{giving}, {_say_when(app, who, material.result.administration)}. Nothing is in the chart yet.",
+        scores=build_scores(instrument, material.result.report),
+        changes=build_changes(material.result.changes, who.now, zone),
+        change_notices=material.history.notices,
+        alerts=tuple(build_alert_view(app, who, alert, screening) for alert in material.alerts),
+        suicide_notice="" if instrument.asks_about_suicide else "Suicide not asked.",
+        answers=_build_answers(app, who, material),
+        comment=screening.comment,
+        note=build_note(app, who, material),
+        plan=tuple(
+            PlanLineView(
+                what=line.label,
+                chart_as=line.chart_as,
+                writes=line.writes,
+                words="Write" if line.writes else "Not written",
+                reason=line.reason,
+            )
+            for line in material.plan.lines
+        ),
+        plan_summary=_say_plan(frame.ehr_name, material),
+        encounters=() if has_launch_visit(app, who) else build_options(app, who),
+        encounter=frame.banner.visit,
+        encounter_notice=say_encounter_notice(who, screening),
+        sign=build_sign(app, who, material),
+        licence=licence_of(instrument),
+    )
+
+
+def build_note(app: Services, who: Acting, material: Material) -> NoteView:
+    """Build the note editor."""
+    draft, note = material.draft, material.note
+    saved = "Made from the result; not edited"
+    if draft is not None and note.edited:
+        saved = f"Saved {say_moment(draft.updated_at, who.now, app.rules.zone)} by {draft.updated_by.name}"
+    return NoteView(text=note.text, edited=note.edited, version=note.version, saved=saved, problems=note.problems)
+
+
+def _say_when(app: Services, who: Acting, administration: Administration) -> str:
+    return say_partial(administration.when, who.now, app.rules.zone)
+
+
+def _say_plan(ehr_name: str, material: Material) -> str:
+    plan = material.plan
+    written = f"{say_count(plan.written_count, 'item')} to {ehr_name}'s chart"
+    if not plan.written_count:
+        written = f"Nothing to {ehr_name}'s chart"
+    not_written = f", {plan.unwritten_count} not" if plan.unwritten_count else ""
+    return " ".join((f"{written}{not_written}.", *plan.notices))
+
+
+def _build_answers(app: Services, who: Acting, material: Material) -> tuple[AnswerRow, ...]:
+    rows = [_build_row(app, who, material, item) for item in material.instrument.items if item.options]
+    return tuple(sorted(rows, key=lambda row: (not row.notable, not row.scored and not row.notable)))
+
+
+def _build_row(app: Services, who: Acting, material: Material, item: Item) -> AnswerRow:
+    saved = material.screening.current(item.link_id)
+    points = _points(item, saved)
+    before = None if material.previous is None else _points(item, material.previous.current(item.link_id))
+    direction = change = ""
+    if points is not None and before is not None:
+        direction = "up" if points > before else "down" if points < before else "same"
+        change = say_signed(points - before)
+    return AnswerRow(
+        link_id=item.link_id,
+        number=item.number,
+        text=item.text,
+        points="" if points is None or not item.scored else say_points(points),
+        answer=_say_chosen(item, saved),
+        status="blank" if saved is None or saved.status is SavedStatus.CLEARED else saved.status,
+        notable=_is_notable(material, item, points),
+        scored=item.scored,
+        direction=direction,
+        change=change,
+        earlier=tuple(
+            f"{say_answer(item, earlier)}, {say_moment(earlier.saved_at, who.now, app.rules.zone)}"
+            for earlier in material.screening.history(item.link_id)[:-1]
+        ),
+    )
+
+
+def _say_chosen(item: Item, saved: SavedAnswer | None) -> str:
+    option = None if saved is None or saved.status is not SavedStatus.ANSWERED else item.by_code.get(saved.code or "")
+    return say_answer(item, saved) if option is None else option.text
+
+
+def _points(item: Item, saved: SavedAnswer | None) -> Points | None:
+    if saved is None or saved.status is not SavedStatus.ANSWERED or saved.code is None:
+        return None
+    option = item.by_code.get(saved.code)
+    return None if option is None else option.weight
+
+
+def _is_notable(material: Material, item: Item, points: Points | None) -> bool:
+    """Tell whether it stands first: a risk answer or unanswered risk item, or the highest answer of a scored item."""
+    if any(flag.link_id == item.link_id for flag in material.result.report.alerts):
+        return True
+    weights = [option.weight for option in item.options if option.weight is not None]
+    return item.scored and points is not None and bool(weights) and points == max(weights)

@@ -1,0 +1,147 @@
+"""Sign a reviewed result and have it written; co-sign a trainee's; finish what could not be written (section 6)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID
+
+from fhir_mappings.result import Signer
+from launch.errors import LaunchError
+from smart_app.access import NotThisPatient, event, get_screening, permitted
+from smart_app.model.approval import Approval, WriteChoice
+from smart_app.model.audit import AuditAction
+from smart_app.model.moves import IllegalMove
+from smart_app.model.rights import NotAllowed, Right
+from smart_app.model.screening import REVIEWABLE
+from smart_app.screening.errors import LaunchOver, SigningBlocked
+from smart_app.screening.review_material import Material, gather
+from smart_app.screening.sign_panel import find_blockers, find_supervisor
+from smart_app.screening.tokens import door_for
+from smart_app.services import Acting, Services
+from smart_app.writeback.signing import SignRequest, sign
+from smart_app.writeback.writer import write_approval
+
+LONGEST_REASON = 2_000
+
+
+def sign_screening(
+    app: Services,
+    who: Acting,
+    screening_id: UUID,
+    *,
+    displayed_hash: str,
+    choice: WriteChoice | None,
+    choice_reason: str = "",
+    deceased_confirmed: bool = False,
+) -> UUID:
+    """Sign what the page displayed, then write what can be written at once; give the approval's id.
+
+    Raises: NotAllowed, SigningBlocked, ChangedSinceShown, AlertStillOpen, ChoiceMissing, MissingField (a reason, the
+    confirmation that the patient has died), IllegalMove, StaleVersion, NotThisPatient; LaunchError before signing only.
+    """
+    with permitted(app, who, Right.SIGN):
+        with app.units.read() as unit:
+            screening = get_screening(unit, who, screening_id)
+        if screening.state not in REVIEWABLE:
+            raise IllegalMove(f"a screening that is {screening.state} cannot be signed")
+        material = gather(app, who, screening, choice=choice)
+        _check_blockers(app, who, material)
+        approval = sign(
+            app.units,
+            replace(
+                _request(app, who, material),
+                displayed_hash=displayed_hash,
+                choice_reason=choice_reason[:LONGEST_REASON],
+                deceased_confirmed=deceased_confirmed,
+            ),
+            now=who.now,
+            new_id=app.new_id,
+            random_bytes=app.random_bytes,
+        )
+    _write(app, who, approval)
+    return approval.id
+
+
+def co_sign(app: Services, who: Acting, screening_id: UUID) -> None:
+    """Sign a trainee's approval as the supervisor whom it names; its rows may then be sent.
+
+    Raises: NotAllowed for anybody else, IllegalMove when nothing waits, StaleVersion, NotThisPatient.
+    """
+    with permitted(app, who, Right.CO_SIGN), app.units.write() as unit:
+        screening = get_screening(unit, who, screening_id)
+        approval = unit.approvals.find_for_screening(screening.id)
+        if approval is None or approval.awaiting is None or approval.co_signed_at is not None:
+            raise IllegalMove("nothing waits for a second signature")
+        if not is_supervisor(who, approval):
+            raise NotAllowed(field=Right.CO_SIGN.value)
+        unit.approvals.save(replace(approval, co_signed_by=who.user, co_signed_at=who.now))
+        unit.audit.append(event(who, AuditAction.CO_SIGNED, screening_id, approval=str(approval.id)))
+        unit.commit()
+
+
+def is_supervisor(who: Acting, approval: Approval) -> bool:
+    """Tell whether an approval waits for this person, by fhirUser reference or subject; never the signer."""
+    if approval.awaiting is None or approval.signer.same_person(who.user):
+        return False
+    return approval.awaiting in {who.user.fhir_user, who.user.subject}
+
+
+def finish_writing(app: Services, who: Acting, screening_id: UUID) -> None:
+    """Send what is left of the user's own signature with this launch's token. Raises: NotAllowed, NotThisPatient."""
+    with permitted(app, who, Right.SIGN):
+        with app.units.read() as unit:
+            screening = get_screening(unit, who, screening_id)
+            approval = unit.approvals.find_for_screening(screening.id)
+        if approval is None:
+            raise NotThisPatient
+        if not approval.signer.same_person(who.user):
+            raise NotAllowed(field=Right.SIGN.value)
+    _write(app, who, approval)
+
+
+def _check_blockers(app: Services, who: Acting, material: Material) -> None:
+    blockers = find_blockers(app, who, material)
+    # An open alert is refused by sign() itself, in the transaction that would sign.
+    blocked = next((blocker for blocker in blockers if blocker.code != "alert-open"), None)
+    if blocked is None:
+        return
+    with app.units.write() as unit:
+        unit.audit.append(
+            event(
+                who, AuditAction.SIGN_REFUSED, material.screening.id, outcome=SigningBlocked.code, reason=blocked.code
+            )
+        )
+        unit.commit()
+    raise SigningBlocked(field=blocked.code)
+
+
+def _request(app: Services, who: Acting, material: Material) -> SignRequest:
+    """Give everything but what the form says; without its hash nothing can be signed."""
+    return SignRequest(
+        screening=material.screening,
+        result=material.result,
+        plan=material.plan,
+        patient_identity=material.chart.patient,
+        encounter_id=who.session.encounter_id or None,
+        signer=who.user,
+        signer_name=Signer(reference=who.user.fhir_user or "", display=who.user.name),
+        organization=material.organization,
+        launch_id=who.session.id,
+        note_text=material.note.text,
+        displayed_hash="",
+        current_hash=material.displayed_hash,
+        awaiting=find_supervisor(who),
+        software_version=app.software_version,
+        correlation_id=who.correlation_id,
+    )
+
+
+def _write(app: Services, who: Acting, approval: Approval) -> None:
+    """Send what is due. What cannot be sent now waits in the ledger; the outcome page says so."""
+    if approval.awaiting is not None and approval.co_signed_at is None:
+        return
+    try:
+        door = door_for(app, who.session.id)
+    except (LaunchOver, LaunchError):
+        return
+    write_approval(app.units, approval.id, door, clock=app.clock, correlation_id=who.correlation_id)
