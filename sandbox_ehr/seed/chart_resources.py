@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from sandbox_ehr.seed.dates import SeedCalendar, write_date_time
@@ -193,7 +194,7 @@ class ChartBuilder:
             )  # fmt: skip
             yield self._vital_sign(
                 f"weight-{number}", "us-core-body-weight", _loinc("29463-7", "Body weight"), effective,
-                {"valueQuantity": _quantity(readings["weight_kg"] + drift / 10, "kg", "kg")},
+                {"valueQuantity": _quantity(readings["weight_kg"] + Decimal(drift) / 10, "kg", "kg")},
             )  # fmt: skip
 
     def _vital_sign(
@@ -218,5 +219,5 @@ def _loinc(code: str, display: str) -> dict[str, Any]:
     return {"coding": [{"system": "http://loinc.org", "code": code, "display": display}], "text": display}
 
 
-def _quantity(value: float, unit: str, code: str) -> dict[str, Any]:
-    return {"value": round(value, 1), "unit": unit, "system": "http://unitsofmeasure.org", "code": code}
+def _quantity(value: int | Decimal, unit: str, code: str) -> dict[str, Any]:
+    return {"value": value, "unit": unit, "system": "http://unitsofmeasure.org", "code": code}

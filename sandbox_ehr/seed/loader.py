@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -51,4 +52,4 @@ def seed_store(store: FhirStore, *, now: datetime) -> bool:
 
 @cache
 def _read(name: str) -> Any:
-    return json.loads((SEED_DIRECTORY / name).read_text(encoding="utf-8"))
+    return json.loads((SEED_DIRECTORY / name).read_text(encoding="utf-8"), parse_float=Decimal)

@@ -18,6 +18,7 @@ from sandbox_ehr.seed.dates import SeedCalendar
 from sandbox_ehr.seed.loader import SEED_DIRECTORY, build_seed, load_accounts, seed_store
 from sandbox_ehr.seed.screening_resources import FaultySeed, build_screenings
 from sandbox_ehr.store import FhirStore
+from sandbox_ehr.validation import check_resource
 
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 SEED = {f"{resource['resourceType']}/{resource['id']}": resource for resource in build_seed(NOW)}
@@ -51,11 +52,12 @@ def observations_of(patient: str, code: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("resource_type", sorted({reference.partition("/")[0] for reference in SEED}))
-def test_resources_are_valid_r4(resource_type: str) -> None:
+def test_resources_are_valid_r4_and_could_have_been_posted(resource_type: str) -> None:
     model = get_fhir_model_class(resource_type)
     for reference, resource in SEED.items():
         if reference.startswith(f"{resource_type}/"):
             model.model_validate(resource)
+            check_resource(resource)
 
 
 def test_every_reference_points_backwards_so_that_nothing_dangles() -> None:
