@@ -138,6 +138,15 @@ def test_old_versions_of_another_patient_stay_closed_after_a_correction(ehr: Ehr
     assert [entry["resource"]["meta"]["versionId"] for entry in history["entry"]] == ["2"]
 
 
+def test_the_history_of_a_deleted_resource_stays_with_its_patient(ehr: Ehr) -> None:
+    mine, other = (ehr.post(observation(name)).json["id"] for name in ("ada", "bo"))
+    for name in (mine, other):
+        ehr.delete(f"Observation/{name}")
+    access = ada("patient/Observation.r")
+    assert ehr.get(f"Observation/{mine}/_history", access=access).json["total"] == 2
+    assert ehr.get(f"Observation/{other}/_history", access=access).status == 403
+
+
 def test_types_about_no_patient_may_be_read_with_a_patient_scope_and_not_written(ehr: Ehr) -> None:
     access = ada("patient/*.cruds")
     assert ehr.get("Practitioner/dr", access=access).status == 200
