@@ -75,7 +75,7 @@ class Giving:
 class Screening:
     """One instrument given once. ``version`` is the optimistic lock; ``answers`` is the full history, oldest first.
 
-    ``identity`` is the patient as the EHR showed them at the start: for the list of open alerts, where no chart is open.
+    ``identity`` is the patient as the EHR showed them at the start: for the list of alerts, where no chart is open.
     ``purged_at``: when retention erased the answers, whose copy is in the chart; None while they are here.
     """
 
