@@ -105,6 +105,7 @@ class FakeEhr:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
                 owner._serve(self)
