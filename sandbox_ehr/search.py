@@ -90,7 +90,7 @@ def parse_search(resource_type: str, pairs: Pairs, *, now: datetime, lenient: bo
     criteria: list[Sql] = []
     ignored: list[str] = []
     for name, value in pairs:
-        if name.partition(":")[0] in RESULT_PARAMETERS:
+        if name in RESULT_PARAMETERS:
             continue
         try:
             criteria.append(parse_criterion(resource_type, name, value, now=now))

@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sandbox_ehr.fhir_json import DEEPEST_NESTING, LARGEST_BODY
 from sandbox_ehr.store import FhirStore
@@ -314,6 +316,28 @@ def test_addresses_without_an_interaction_say_so(ehr: Ehr, method: str, path: st
     reply = ehr.send(method, path, b"{}")
     assert reply.status == status
     assert reply.issue["severity"] == "error"
+
+
+PATH_PARTS = st.sampled_from(
+    ["", "Patient", "ada", "_history", "_search", "1", "metadata", "$op", "%2F", "..", "Ω", "x" * 70]
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    method=st.sampled_from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"]),
+    path=st.lists(PATH_PARTS, max_size=5).map("/".join),
+    body=st.sampled_from([b"", b"{}", b'{"resourceType":"Patient","id":"ada"}', b"\xff"]),
+    query=st.lists(
+        st.tuples(st.sampled_from(["_getpages", "_count", "_id", "_format"]), st.text(max_size=4)), max_size=2
+    ),
+)
+def test_any_request_gets_an_answer_of_fhir(method: str, path: str, body: bytes, query: list[tuple[str, str]]) -> None:
+    with open_ehr() as ehr:
+        reply = ehr.send(method, path, body, query=query)
+        assert 200 <= reply.status < 500
+        assert not reply.text or reply.json["resourceType"]
+        assert len(ehr.store.requests()) == 1
 
 
 def test_head_answers_as_get_without_body(ehr: Ehr) -> None:
