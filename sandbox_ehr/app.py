@@ -13,7 +13,7 @@ from sandbox_ehr.authorization import SmartAuthorizationServer
 from sandbox_ehr.authorize_pages import AuthorizePages
 from sandbox_ehr.charts import Charts
 from sandbox_ehr.config import SandboxConfig
-from sandbox_ehr.fhir_endpoints import build_fhir_endpoints
+from sandbox_ehr.fhir_endpoints import build_failure, build_fhir_endpoints
 from sandbox_ehr.http_headers import HeaderPolicy
 from sandbox_ehr.launcher import Launcher
 from sandbox_ehr.oauth_endpoints import build_discovery_endpoints, build_oauth_endpoints
@@ -67,6 +67,8 @@ def create_app(config: SandboxConfig) -> SandboxApp:
 
     @app.errorhandler(HTTPException)
     def explain(error: HTTPException) -> Response:
+        if request.blueprint == "fhir":
+            return build_failure(error.code or 500, error.name)
         page = render_template("refusal.html", heading=error.name, text=error.description)
         return make_response(page, error.code or 500)
 

@@ -102,10 +102,15 @@ def _build_access(token: IssuedToken) -> Access:
     )
 
 
+def build_failure(status: int, text: str) -> Response:
+    """Give the OperationOutcome of what goes wrong outside the FHIR API: a body over the limit, a fault of ours."""
+    code = {401: "login", 413: "too-long"}.get(status, "exception" if status >= 500 else "processing")
+    body = dump_json(build_outcome([Issue(code=code, text=text)]))
+    return Response(body, status=status, content_type="application/fhir+json")
+
+
 def _refuse_token() -> Response:
     text = "The access token is unknown, expired, revoked or for another FHIR base"
-    http_response = Response(
-        dump_json(build_outcome([Issue(code="login", text=text)])), status=401, content_type="application/fhir+json"
-    )
+    http_response = build_failure(401, text)
     http_response.headers["WWW-Authenticate"] = f'Bearer error="invalid_token", error_description="{text}"'
     return http_response

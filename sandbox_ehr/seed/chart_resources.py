@@ -113,7 +113,7 @@ class ChartBuilder:
                 "code": class_code,
                 "display": _ENCOUNTER_CLASSES[class_code],
             },
-            "type": [{"text": encounter["kind"]}],
+            "type": [{"coding": [self.site["visit_kinds"][encounter["kind"]]], "text": encounter["kind"]}],
             "subject": self.reference_patient(),
             "participant": [{"type": [{"coding": [participation]}], "period": period, "individual": practitioner}],
             "period": period,

@@ -151,6 +151,20 @@ def test_style_that_the_token_names_can_be_fetched(driver: AppDriver) -> None:
         assert style.headers["Access-Control-Allow-Origin"] == "*"
 
 
+def test_body_over_the_limit_is_refused_with_an_outcome(driver: AppDriver) -> None:
+    headers = {"Authorization": f"Bearer {driver.get_token()['access_token']}"}
+    driver.app.config["MAX_CONTENT_LENGTH"] = 1
+    answer = driver.http.post("/fhir/Observation", headers=headers, data=b"{}", base_url=BASE_URL)
+    assert answer.status_code == 413
+    assert answer.get_json(force=True)["issue"][0]["code"] == "too-long"
+
+
+def test_merged_record_can_be_launched_by_link_and_is_not_listed(driver: AppDriver) -> None:
+    token = driver.get_token(patient="pt-05-old")
+    assert driver.read("Patient/pt-05-old", token["access_token"]).get_json(force=True)["active"] is False
+    assert "pt-05-old" not in driver.http.get("/", base_url=BASE_URL).text
+
+
 def test_access_of_an_app_is_listed_and_can_be_taken_back_from_this_page_only(driver: AppDriver) -> None:
     access_token = driver.get_token()["access_token"]
     page = driver.http.get("/auth/manage", base_url=BASE_URL).text
