@@ -1,0 +1,170 @@
+"""HL7's validator finds no error in what we ship and what we write, and each check is first seen to fail.
+
+US Core 6.1, the R4 extensions package and SDC are loaded, our own definitions too, and every QuestionnaireResponse is
+checked against its own Questionnaire. LOINC codes and displays are not checked here (no terminology server): the fact
+files do that in tests/unit/fhir_mappings/test_instrument_facts.py.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conformance.validator.resident import ResidentValidator, missing_prerequisite
+from tests.golden.golden_cases import CASES, INSTRUMENT_FILES, ROOT, load_json
+
+Resource = dict[str, Any]
+US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/"
+
+# Errors that come of running without a terminology server, by message id and place: BCP 13 media types are no list.
+NOT_DECIDABLE_OFFLINE = {"UNABLE_TO_INFER_CODESYSTEM", "Terminology_TX_NoValid_16"}
+# Not errors by their severity, yet they mean that something was not checked at all.
+MUST_NOT_APPEAR = {
+    "VALIDATION_VAL_PROFILE_UNKNOWN_NOT_POLICY",
+    "Questionnaire_QR_Q_NotFound",
+    "Bundle_BUNDLE_Not_Local",
+}
+
+REASON = missing_prerequisite()
+pytestmark = pytest.mark.skipif(REASON is not None, reason=f"HL7 validator: {REASON}")
+
+
+def shipped() -> dict[str, Resource]:
+    """Every resource that we ship, by type and id."""
+    files = [ROOT / "fhir_mappings" / "definitions.json", *INSTRUMENT_FILES]
+    entries = [entry["resource"] for file in files for entry in load_json(file)["entry"]]
+    return {f"{resource['resourceType']}/{resource['id']}": resource for resource in entries}
+
+
+SHIPPED = shipped()
+
+
+@pytest.fixture(scope="module")
+def validator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ResidentValidator]:
+    folder = tmp_path_factory.mktemp("definitions")
+    loaded = []
+    for name, resource in SHIPPED.items():
+        if resource["resourceType"] in ("StructureDefinition", "CodeSystem", "Questionnaire"):
+            loaded.append(write(folder / f"{name.replace('/', '-')}.json", resource))
+    with ResidentValidator(loaded) as running:
+        yield running
+
+
+def write(path: Path, resource: Resource) -> Path:
+    path.write_text(json.dumps(resource))
+    return path
+
+
+def findings(validator: ResidentValidator, path: Path, *profiles: str) -> list[dict[str, Any]]:
+    return [issue for issue in validator.validate(path, *profiles) if counts(issue)]
+
+
+def counts(issue: dict[str, Any]) -> bool:
+    if issue["id"] in MUST_NOT_APPEAR:
+        return True
+    if issue["severity"] not in ("error", "fatal"):
+        return False
+    return not (issue["id"] in NOT_DECIDABLE_OFFLINE and issue["at"].endswith(".attachment.contentType"))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_definition_has_no_error(validator: ResidentValidator, tmp_path: Path, name: str) -> None:
+    assert findings(validator, write(tmp_path / "resource.json", SHIPPED[name])) == []
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=f"{case.parent.name}/{case.name}") for case in CASES])
+def test_a_written_resource_has_no_error_against_us_core(
+    validator: ResidentValidator, tmp_path: Path, case: Path
+) -> None:
+    for number, entry in enumerate(load_json(case / "bundle.json")["entry"]):
+        resource = entry["resource"]
+        (profile,) = resource["meta"]["profile"]
+        assert profile.startswith(US_CORE)
+        path = write(tmp_path / f"{number}-{resource['resourceType']}.json", resource)
+        assert findings(validator, path, profile) == []
+
+
+def written(resource_type: str, key: int = 0) -> Resource:
+    """A resource of the golden case that has them all."""
+    bundle = load_json(ROOT / "tests" / "data" / "phq-9" / "total-13-item-9-one" / "bundle.json")
+    found = [e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == resource_type]
+    return deepcopy(found[key])
+
+
+def drop(name: str) -> Callable[[Resource], object]:
+    return lambda resource: resource.pop(name)
+
+
+def put(**elements: Any) -> Callable[[Resource], object]:
+    return lambda resource: resource.update(elements)
+
+
+def sub(resource: Resource, *path: str | int) -> Any:
+    value: Any = resource
+    for step in path:
+        value = value[step]
+    return value
+
+
+# One fault each. Three that the validator passes over are unit tests instead: a text answer to a choice item, a year as
+# effectiveDateTime, and a Practitioner without onBehalfOf (it can't resolve the reference to see that it is one).
+BROKEN: list[tuple[str, Callable[[Resource], object]]] = [
+    ("Questionnaire/phq-9", drop("status")),
+    ("Questionnaire/phq-9", lambda r: r["item"][1].update(type="bogus")),
+    ("Questionnaire/phq-9", lambda r: r["item"].append(deepcopy(r["item"][1]))),
+    ("Questionnaire/phq-9", lambda r: r["item"][10]["enableWhen"][0].update(question="nowhere")),
+    (
+        "Questionnaire/phq-9",
+        lambda r: sub(r, "item", 1, "answerOption", 0, "extension", 0).update(
+            url="http://hl7.org/fhir/StructureDefinition/itemWeigth"
+        ),
+    ),
+    ("Questionnaire/phq-9", lambda r: sub(r, "extension", 0, "extension").pop()),
+    ("ObservationDefinition/phq-9-total", drop("code")),
+    ("ObservationDefinition/phq-9-total", lambda r: r["qualifiedInterval"][0].update(category="bogus")),
+    ("ObservationDefinition/phq-9-total", lambda r: sub(r, "extension", 1, "extension").pop(0)),
+    (
+        "ObservationDefinition/phq-9-total",
+        lambda r: sub(r, "extension", 1, "extension").append({"url": "extra", "valueString": "x"}),
+    ),
+    ("PlanDefinition/phq-9", drop("status")),
+    ("PlanDefinition/phq-9", lambda r: sub(r, "action", 0, "condition", 0).update(kind="bogus")),
+    ("PlanDefinition/phq-9", lambda r: sub(r, "action", 0, "extension", 0, "extension").pop(0)),
+    ("CodeSystem/action", put(content="bogus")),
+    ("StructureDefinition/cut-off", drop("kind")),
+    ("QuestionnaireResponse", drop("authored")),
+    ("QuestionnaireResponse", drop("questionnaire")),
+    ("QuestionnaireResponse", put(status="final")),
+    ("QuestionnaireResponse", lambda r: sub(r, "item", 0, "answer", 0, "valueCoding").update(code="LA6572-7")),
+    ("QuestionnaireResponse", lambda r: r["item"][0].update(linkId="phq9-99")),
+    ("QuestionnaireResponse", lambda r: r["item"].reverse()),
+    ("QuestionnaireResponse", put(questionnaire="https://smart-screening.org/fhir/Questionnaire/nowhere|1.0.0")),
+    ("Observation", lambda r: r["category"].pop(0)),
+    ("Observation", drop("subject")),
+    ("Observation", put(status="signed")),
+    ("Observation", put(dataAbsentReason={"text": "both"})),
+    ("Observation", drop("valueCodeableConcept")),
+    ("Observation", put(performer=[{"reference": "Device/1"}])),
+    ("DocumentReference", lambda r: sub(r, "content", 0, "attachment").pop("data")),
+    ("DocumentReference", drop("type")),
+    ("DocumentReference", drop("subject")),
+    ("DocumentReference", put(docStatus="signed")),
+    ("DocumentReference", lambda r: r["text"].update(div="<div>no namespace</div>")),
+    ("Provenance", lambda r: r["agent"][3].pop("onBehalfOf")),
+    ("Provenance", drop("target")),
+    ("Provenance", drop("recorded")),
+]
+
+
+@pytest.mark.parametrize(("name", "fault"), [pytest.param(*pair, id=f"{pair[0]}-{n}") for n, pair in enumerate(BROKEN)])
+def test_a_resource_broken_on_purpose_is_found(
+    validator: ResidentValidator, tmp_path: Path, name: str, fault: Callable[[Resource], object]
+) -> None:
+    resource = deepcopy(SHIPPED[name]) if name in SHIPPED else written(name)
+    profiles = resource.get("meta", {}).get("profile", [])
+    assert findings(validator, write(tmp_path / "whole.json", resource), *profiles) == []
+    fault(resource)
+    assert findings(validator, write(tmp_path / "broken.json", resource), *profiles) != []

@@ -1,0 +1,149 @@
+"""HL7's FHIR validator as a resident process: built by Maven once, then some 25 ms a resource.
+
+Packages come from $FHIR_PACKAGES, a folder of .tgz files; the default is ../shared/igs beside the repository.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from threading import Timer
+from types import TracebackType
+from typing import Any, Self
+
+from tests.conformance.validator.package_cache import lay_out_packages
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent.parent
+TARGET = HERE / "target"
+HOME = TARGET / "home"
+# File name starts, and the package id#version that the engine is told to load (None: found in the cache by itself).
+PACKAGES = {
+    "hl7.fhir.r4.core-4.0.1": None,
+    "hl7.fhir.r4.expansions-4.0.1": None,
+    "hl7.terminology.r4-7.0.1": None,
+    "us_core_610": "hl7.fhir.us.core#6.1.0",
+    "hl7.fhir.uv.extensions.r4-5.3.0": "hl7.fhir.uv.extensions.r4#5.3.0-ballot-tc1",
+    "hl7.fhir.uv.sdc-4.0.0": "hl7.fhir.uv.sdc#4.0.0-ballot",
+}
+READY_SECONDS = 120
+ANSWER_SECONDS = 60
+BUILD_SECONDS = 600
+
+
+def package_folder() -> Path:
+    """Where the FHIR packages lie."""
+    return Path(os.environ.get("FHIR_PACKAGES", ROOT.parent / "shared" / "igs"))
+
+
+def find_archives() -> list[Path]:
+    """Give the archive of each package that is there."""
+    return [path for name in PACKAGES for path in sorted(package_folder().glob(f"{name}*.tgz"))[:1]]
+
+
+def missing_prerequisite() -> str | None:
+    """Say what this machine lacks for the validator, None if nothing."""
+    for program in ("java", "mvn"):
+        if shutil.which(program) is None:
+            return f"{program} is not installed"
+    if len(find_archives()) < len(PACKAGES):
+        return f"not all FHIR packages ({', '.join(PACKAGES)}) lie in FHIR_PACKAGES"
+    return None
+
+
+class ResidentValidator:
+    """The running validator; a context manager."""
+
+    def __init__(self, definitions: list[Path]) -> None:
+        self._definitions = definitions
+
+    def __enter__(self) -> Self:
+        build()
+        packages = [name for name in PACKAGES.values() if name is not None]
+        files = [HERE / "tx" / "ucum-fragment.json", *self._definitions]
+        classpath = f"{TARGET / 'fhir-validator-1.jar'}:{(TARGET / 'cp.txt').read_text().strip()}"
+        self._log = (TARGET / "validator.log").open("w")
+        self._process = subprocess.Popen(
+            [
+                "java",
+                f"-Duser.home={HOME}",
+                "-Xmx1g",
+                "-XX:+UseSerialGC",
+                "-cp",
+                classpath,
+                "Validate",
+                *packages,
+                *map(str, files),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            encoding="utf-8",
+        )
+        try:
+            self._await_ready()
+        except RuntimeError:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def validate(self, file: Path, *profiles: str) -> list[dict[str, Any]]:
+        """Give the issues of one resource against the profiles it claims and those named here."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\t".join((str(file), *profiles)) + "\n")
+        self._process.stdin.flush()
+        answer = self._read(ANSWER_SECONDS)
+        if "exception" in answer or answer.get("file") != str(file):
+            raise RuntimeError(f"the validator failed on {file.name}: {answer.get('exception')}")
+        issues: list[dict[str, Any]] = answer["issues"]
+        return issues
+
+    def _await_ready(self) -> None:
+        if self._read(READY_SECONDS) != {"ready": True}:
+            raise RuntimeError("the validator did not start as expected")
+
+    def _read(self, seconds: int) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        # A hung validator is killed, which ends the line; a missing line is never taken for "no issues".
+        timer = Timer(seconds, self._process.kill)
+        timer.start()
+        try:
+            line = self._process.stdout.readline()
+        finally:
+            timer.cancel()
+        if not line:
+            raise RuntimeError(f"the validator gave no answer; see {TARGET / 'validator.log'}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def _stop(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+        self._log.close()
+
+
+def build() -> None:
+    """Build the jar and lay out the packages, where that is not done."""
+    sources = [HERE / "pom.xml", *HERE.glob("src/**/*.java")]
+    jar, classpath = TARGET / "fhir-validator-1.jar", TARGET / "cp.txt"
+    built = min((path.stat().st_mtime if path.exists() else 0) for path in (jar, classpath))
+    if built < max(path.stat().st_mtime for path in sources):
+        command = ["mvn", "-q", "-B", "-ntp", "package"]
+        done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"Maven could not build the validator:\n{done.stdout[-2000:]}")
+    lay_out_packages(HOME, find_archives())
