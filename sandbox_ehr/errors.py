@@ -52,6 +52,13 @@ class InvalidParameter(FhirRefusal):
     code = "invalid-parameter"
 
 
+class UnknownParameter(InvalidParameter):
+    """A parameter or modifier that the server does not have: the only kind that lenient handling may ignore."""
+
+    code = "unknown-parameter"
+    issue_type = "not-supported"
+
+
 class LoginRequired(FhirRefusal):
     """No access token was sent."""
 

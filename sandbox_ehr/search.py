@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from sandbox_ehr.errors import InvalidParameter
+from sandbox_ehr.errors import InvalidParameter, UnknownParameter
 from sandbox_ehr.search_index import fold, parse_date_range, parse_reference
 from sandbox_ehr.search_parameters import SEARCH_PARAMETERS, SearchParameter
 
@@ -26,6 +26,7 @@ RESULT_PARAMETERS = frozenset(
     {"_count", "_sort", "_include", "_revinclude", "_summary", "_total", "_format", "_pretty"}
 )
 
+_ROWS = "SELECT s.version_key FROM search_index s WHERE s.resource_type = ?"
 _PREFIXED = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.+)", re.DOTALL)
 _MODIFIERS = {
     "token": {"missing", "not"},
@@ -114,13 +115,6 @@ def parse_search(resource_type: str, pairs: Pairs, *, now: datetime, lenient: bo
     )
 
 
-class UnknownParameter(InvalidParameter):
-    """A parameter or modifier that the server does not have: the only kind that lenient handling may ignore."""
-
-    code = "unknown-parameter"
-    issue_type = "not-supported"
-
-
 def parse_criterion(resource_type: str, name: str, value: str, *, now: datetime) -> Sql:
     """Give the condition on `v.key` of one search parameter; commas in `value` separate alternatives.
 
@@ -135,26 +129,27 @@ def parse_criterion(resource_type: str, name: str, value: str, *, now: datetime)
         raise UnknownParameter(f"Search parameter {code} has no modifier {modifier[:60]}")
     if not value:
         raise InvalidParameter(f"Search parameter {code} has no value")
-    rows = "SELECT s.version_key FROM search_index s WHERE s.resource_type = ? AND s.param = ?"
     if modifier == "missing":
-        if value not in {"true", "false"}:
-            raise InvalidParameter(f"Search parameter {code}:missing takes true or false")
-        inside = "NOT IN" if value == "true" else "IN"
-        found = "AND s.param IN (?, ?)" if parameter.type == "reference" else "AND s.param = ?"
-        codes = (code, f"{code}:identifier") if parameter.type == "reference" else (code,)
-        return Sql(
-            f"v.key {inside} (SELECT s.version_key FROM search_index s WHERE s.resource_type = ? {found})",
-            (resource_type, *codes),
-        )
-    stored = f"{code}:identifier" if modifier == "identifier" else code
+        return _parse_missing(resource_type, parameter, value)
     try:
         alternatives = [_CONDITIONS[parameter.type](parameter, modifier, part, now) for part in _split(value, ",")]
     except (ValueError, ArithmeticError) as exc:
         raise InvalidParameter(f"Search parameter {code} has a value that is no {parameter.type}") from exc
-    inside = "NOT IN" if modifier == "not" else "IN"
+    stored = f"{code}:identifier" if modifier == "identifier" else code
     condition = " OR ".join(f"({alternative.text})" for alternative in alternatives)
     args = tuple(arg for alternative in alternatives for arg in alternative.args)
-    return Sql(f"v.key {inside} ({rows} AND ({condition}))", (resource_type, stored, *args))
+    return Sql(
+        f"v.key {'NOT IN' if modifier == 'not' else 'IN'} ({_ROWS} AND s.param = ? AND ({condition}))",
+        (resource_type, stored, *args),
+    )
+
+
+def _parse_missing(resource_type: str, parameter: SearchParameter, value: str) -> Sql:
+    if value not in {"true", "false"}:
+        raise InvalidParameter(f"Search parameter {parameter.code}:missing takes true or false")
+    membership = "NOT IN" if value == "true" else "IN"
+    codes = (parameter.code, f"{parameter.code}:identifier")  # a logical reference is there, too
+    return Sql(f"v.key {membership} ({_ROWS} AND s.param IN (?, ?))", (resource_type, *codes))
 
 
 def _split(text: str, separator: str) -> list[str]:
