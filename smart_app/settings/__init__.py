@@ -12,6 +12,7 @@
 from smart_app.settings.errors import Fault, SettingsError
 from smart_app.settings.loading import Settings, find_settings_path, load_settings, parse_settings
 from smart_app.settings.sections import (
+    AlertsSection,
     AppSection,
     CrisisSection,
     EhrOptions,
@@ -28,6 +29,7 @@ from smart_app.settings.sections import (
 )
 
 __all__ = [
+    "AlertsSection",
     "AppSection",
     "CrisisSection",
     "EhrOptions",

@@ -17,6 +17,7 @@ from smart_app.settings.faults import faults_of
 from smart_app.settings.overrides import CONFIG, apply_overrides
 from smart_app.settings.sections import (
     US_CRISIS_CONTACT,
+    AlertsSection,
     AppSection,
     CrisisSection,
     EhrOptions,
@@ -38,6 +39,7 @@ SECTIONS: dict[str, type[Section]] = {
     "rights": RightsSection,
     "instruments": InstrumentsSection,
     "practice": PracticeSection,
+    "alerts": AlertsSection,
     "crisis": CrisisSection,
     "retention": RetentionSection,
     "logs": LogsSection,
@@ -58,6 +60,7 @@ class Settings:
     rights: RightsSection
     instruments: InstrumentsSection
     practice: PracticeSection
+    alerts: AlertsSection
     crisis: CrisisSection
     retention: RetentionSection
     logs: LogsSection
@@ -109,13 +112,14 @@ def parse_settings(values: Mapping[str, Any], environ: Mapping[str, str], *, fol
     rights = _section(RightsSection, "rights", merged, faults)
     instruments = _section(InstrumentsSection, "instruments", merged, faults)
     practice = _section(PracticeSection, "practice", merged, faults)
+    alerts = _section(AlertsSection, "alerts", merged, faults)
     retention = _section(RetentionSection, "retention", merged, faults)
     logs = _section(LogsSection, "logs", merged, faults)
     faults += _check_rights(rights, ehrs)
     if (
         faults
         or not (app and crisis and http and sessions and rights)
-        or not (instruments and practice and retention and logs)
+        or not (instruments and practice and alerts and retention and logs)
     ):
         raise SettingsError(faults)
     return Settings(
@@ -127,6 +131,7 @@ def parse_settings(values: Mapping[str, Any], environ: Mapping[str, str], *, fol
         rights=rights,
         instruments=instruments,
         practice=practice,
+        alerts=alerts,
         crisis=crisis,
         retention=retention,
         logs=logs,

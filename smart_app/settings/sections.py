@@ -6,8 +6,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from launch.scopes import Feature
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 US_CRISIS_CONTACT = "988 Suicide & Crisis Lifeline: call or text 988, or chat at 988lifeline.org"
@@ -34,6 +37,14 @@ def _check_base_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _check_time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
+        raise ValueError("is not a time zone of the IANA database") from exc
+    return name
+
+
 def _check_database_url(url: str) -> str:
     if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
         raise ValueError("must be sqlite:///FILE or postgresql+psycopg://…")
@@ -49,6 +60,7 @@ class AppSection(Section):
 
     base_url: BaseUrl
     environment: Literal["test", "production"]
+    time_zone: Annotated[str, AfterValidator(_check_time_zone)] = "UTC"
     country: Annotated[str, Field(pattern="^[A-Z]{2}$")] = "US"
     database_url: Annotated[str, AfterValidator(_check_database_url)] = "sqlite:///smart-screening.db"
     key_file: Path = Path("smart-screening.keys.json")
@@ -124,6 +136,12 @@ class PracticeSection(Section):
     draft_hours: Annotated[int, Field(ge=1, le=168)] = 24
 
 
+class AlertsSection(Section):
+    """``[alerts]``: whose list shows every open alert, by fhirUser reference or subject of the id_token."""
+
+    readers: tuple[Text, ...] = ()
+
+
 class CrisisSection(Section):
     """``[crisis]``: shown as readable text on every page that a patient sees (safety rule 11)."""
 
@@ -164,6 +182,7 @@ class WritesSection(Section):
     provenance: bool = True
     note_type: Annotated[str, Field(pattern="^[0-9]{1,7}-[0-9]$")] | None = None
     restricted_note_type: Annotated[str, Field(pattern="^[0-9]{1,7}-[0-9]$")] | None = None
+    age_of_majority: Annotated[int, Field(ge=0, le=25)] = 18
 
 
 class EhrOptions(Section):
@@ -172,3 +191,19 @@ class EhrOptions(Section):
     reads: tuple[OptionalRead, ...] = ()
     writes: WritesSection = WritesSection()
     online_access: bool = False
+
+    @property
+    def features(self) -> frozenset[Feature]:
+        """What access is asked for, from what is switched on."""
+        wanted = {
+            Feature.BASE: True,
+            Feature.CONDITIONS: OptionalRead.CONDITIONS in self.reads,
+            Feature.MEDICATIONS: OptionalRead.MEDICATIONS in self.reads,
+            Feature.DOCUMENTS: OptionalRead.DOCUMENTS in self.reads,
+            Feature.ONLINE_ACCESS: self.online_access,
+            Feature.WRITE_RESPONSES: self.writes.responses,
+            Feature.WRITE_OBSERVATIONS: self.writes.observations,
+            Feature.WRITE_NOTES: self.writes.notes,
+            Feature.WRITE_PROVENANCE: self.writes.provenance,
+        }
+        return frozenset(feature for feature, on in wanted.items() if on)

@@ -7,15 +7,18 @@ with 32 random bytes in base64. The newest key of each list is used, the older o
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from smart_app.secret_file import write_secret_file
 from smart_app.storage.errors import InvalidKeyRing
 
 KEY_BYTES = 32
@@ -54,6 +57,10 @@ class KeyRing:
             audit=(_new_key(now, random_bytes), *self.audit),
         )
 
+    def derive(self, purpose: str) -> bytes:
+        """Give 32 bytes for another purpose, such as signing CSRF tokens; the same after a rotation."""
+        return hmac.new(self.audit[-1].secret, f"smart-screening {purpose}".encode(), sha256).digest()
+
     def retire_sealing(self) -> KeyRing:
         """Drop all sealing keys but the newest: only after everything was sealed anew (``keys rotate``)."""
         return replace(self, sealing=self.sealing[:1])
@@ -88,14 +95,7 @@ class KeyRing:
             },
             indent=2,
         )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_secret_file(path, text + "\n")
 
 
 def _new_key(now: datetime, random_bytes: RandomBytes) -> Key:

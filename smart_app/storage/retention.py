@@ -46,8 +46,8 @@ class RetentionRules:
 class Retention(Repository):
     """Erase what is due; place and release legal holds."""
 
-    def due(self, now: datetime, rules: RetentionRules) -> tuple[UUID, ...]:
-        """Give the screenings whose answers are to be erased, oldest first."""
+    def due(self, now: datetime, rules: RetentionRules, *, only: UUID | None = None) -> tuple[UUID, ...]:
+        """Give the screenings whose answers are to be erased, oldest first; ``only``: this one, if it is due."""
         structured = and_(_is_written(_STRUCTURED), screenings.c.updated_at <= now - rules.structured)
         note_only = and_(_is_written(_NOTE), screenings.c.updated_at <= now - rules.note_only)
         found = (
@@ -62,6 +62,8 @@ class Retention(Repository):
             )
             .order_by(screenings.c.updated_at, screenings.c.id)
         )
+        if only is not None:
+            found = found.where(screenings.c.id == only)
         return tuple(self._connection.execute(found).scalars())
 
     def erase(self, screening_id: UUID, now: datetime) -> None:
