@@ -145,8 +145,15 @@ def sign_request(door: EhrDoor, screening: Screening, **changes: Any) -> SignReq
 def sign_reviewed(units: Units, door: EhrDoor, **changes: Any) -> Approval:
     """Keep a reviewed screening and sign it."""
     screening = reviewed_screening()
+    keep(units, screening)
+    return signed(units, sign_request(door, screening, **changes))
+
+
+def keep(units: Units, screening: Screening) -> None:
     with units.write() as unit:
         unit.screenings.add(screening)
         unit.commit()
-    request = sign_request(door, screening, **changes)
+
+
+def signed(units: Units, request: SignRequest) -> Approval:
     return sign(units, request, now=NOW, new_id=counting_ids(), random_bytes=lambda number: b"\x5a" * number)
