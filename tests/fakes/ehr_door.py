@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from enum import StrEnum
+from itertools import count
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -70,6 +71,7 @@ class FakeChart:
             "status": "in-progress",
             "subject": {"reference": "Patient/rosa"},
         }
+        self._numbers = count(1)
         self.stored: list[dict[str, Any]] = []
         self.posts: list[dict[str, Any]] = []
         self.conditions: list[str | None] = []
@@ -179,7 +181,7 @@ class FakeChart:
             standing = self._find(entry["resource"]["resourceType"], condition)
             kind = OutcomeKind.CREATED if standing is None else OutcomeKind.EXISTED
             if standing is None:
-                standing = {**deepcopy(dict(entry["resource"])), "id": f"id-{len(self.stored) + 1}"}
+                standing = {**deepcopy(dict(entry["resource"])), "id": f"id-{next(self._numbers)}"}
                 self.stored.append(standing)
                 kept.append(standing)
             if "fullUrl" in entry:
