@@ -1,0 +1,89 @@
+"""What a person typed, given back on a refusal page, so that an expired session costs nobody their words.
+
+Only fields of ours are shown, and only to a page of ours: a form that another site sent is not shown at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import request
+from werkzeug.datastructures import MultiDict
+
+from fhir_mappings.instrument import Instrument, Item
+from smart_app.library import Library
+from smart_app.screening.forms import DECLINED
+
+ITEM = "item."
+_HIDDEN = ("device", "sequence", "instrument", "version", "displayed_hash", "back", "do")
+_WORDS = {
+    "text": "Text",
+    "risk_level": "Your risk level",
+    "reasons": "Why",
+    "plan": "Plan",
+    "outreach_plan": "How you will reach them",
+    "to_name": "Who has accepted",
+    "reason": "Reason",
+    "choice_reason": "Reason, where it is not written",
+    "relationship": "Relationship to the patient",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypedRow:
+    """One thing typed: a free text that can still be edited, or a chosen answer in words."""
+
+    label: str
+    value: str
+    name: str = ""
+    hidden: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def editable(self) -> bool:
+        """Tell whether it is a text."""
+        return bool(self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Typed:
+    """The refused form, ready to be sent once more to the same address."""
+
+    action: str
+    csrf: str
+    rows: tuple[TypedRow, ...]
+
+
+def find_typed(library: Library, csrf: str) -> Typed | None:
+    """Give back what the refused request carried, None when it carried nothing a person typed."""
+    form = request.form
+    rows = [*_answers(form, library.find(form.get("instrument", ""))), *_texts(form)]
+    if not rows:
+        return None
+    hidden = tuple((name, form[name]) for name in _HIDDEN if name in form)
+    hidden += tuple((name, value) for name, value in form.items() if name.startswith("seen."))
+    first = TypedRow(label=rows[0].label, value=rows[0].value, name=rows[0].name, hidden=rows[0].hidden + hidden)
+    return Typed(action=request.path, csrf=csrf, rows=(first, *rows[1:]))
+
+
+def _answers(form: MultiDict[str, str], instrument: Instrument | None) -> list[TypedRow]:
+    rows = []
+    for name, code in form.items():
+        item = instrument.by_link_id.get(name.removeprefix(ITEM)) if instrument and name.startswith(ITEM) else None
+        if item is not None and code:
+            rows.append(TypedRow(label=f"Question {item.number}", value=_words(item, code), hidden=((name, code),)))
+    return rows
+
+
+def _words(item: Item, code: str) -> str:
+    if code == DECLINED:
+        return "Asked, not answered"
+    option = item.by_code.get(code)
+    return code if option is None else option.text
+
+
+def _texts(form: MultiDict[str, str]) -> list[TypedRow]:
+    return [
+        TypedRow(label=label, value=form[name], name=name)
+        for name, label in _WORDS.items()
+        if form.get(name, "").strip()
+    ]
