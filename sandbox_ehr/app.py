@@ -59,6 +59,7 @@ def create_app(config: SandboxConfig) -> SandboxApp:
 
     @app.after_request
     def secure(http_response: Response) -> Response:
+        http_response.headers["X-Content-Type-Options"] = "nosniff"
         if http_response.mimetype == "text/html":
             policy.secure_page(http_response)
         elif request.path == "/static/smart-style.json":

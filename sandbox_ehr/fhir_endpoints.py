@@ -57,7 +57,6 @@ class _FhirEndpoint:
     def answer(self, below: str = "") -> Response:
         http_response = Response(status=204) if request.method == "OPTIONS" else self._handle(below)
         http_response.headers.setdefault("Cache-Control", "no-store")
-        http_response.headers["X-Content-Type-Options"] = "nosniff"
         if below == "metadata":
             self._policy.allow_any_origin(http_response)
         else:

@@ -45,7 +45,6 @@ class HeaderPolicy:
             f"{name} {value}" for name, value in policy.items()
         )
         http_response.headers["Referrer-Policy"] = "same-origin"
-        http_response.headers["X-Content-Type-Options"] = "nosniff"
         http_response.headers.setdefault("Cache-Control", "no-store")
 
     def allow_any_origin(self, http_response: Response) -> None:

@@ -79,10 +79,6 @@ class IssuedToken(TokenMixin):  # type: ignore[misc]  # Authlib ships no types
         """Give the scopes of the token."""
         return self.scope
 
-    def get_expires_in(self) -> int:
-        """Give the whole life of the token, in seconds."""
-        return int((self.expires - self.issued).total_seconds())
-
     def is_expired(self) -> bool:
         """Tell whether the token had run out when it was looked up."""
         return self.expires <= self.now

@@ -81,11 +81,6 @@ class RegisteredClient(ClientMixin):  # type: ignore[misc]  # Authlib ships no t
         """Whether any address on this machine is taken as redirect and launch address."""
         return self.redirect_uris == (ANY_LOOPBACK,)
 
-    @property
-    def is_confidential(self) -> bool:
-        """Whether the client can keep a secret or a key."""
-        return self.client_auth != "public"
-
     def origins(self) -> frozenset[str]:
         """Give the origins (scheme, host, port) of its registered addresses; none for `ANY_LOOPBACK`."""
         uris = [uri for uri in (*self.redirect_uris, self.launch_uri) if uri and uri != ANY_LOOPBACK]
@@ -96,10 +91,6 @@ class RegisteredClient(ClientMixin):  # type: ignore[misc]  # Authlib ships no t
         return uri == self.launch_uri or (self.takes_any_loopback and is_loopback(uri))
 
     # What Authlib asks of a client (authlib.oauth2.rfc6749.ClientMixin).
-
-    def get_client_id(self) -> str:
-        """Give the client id."""
-        return self.client_id
 
     def get_default_redirect_uri(self) -> None:
         """Give none: SMART requires the parameter."""
@@ -135,10 +126,7 @@ class RegisteredClient(ClientMixin):  # type: ignore[misc]  # Authlib ships no t
 
 def is_loopback(uri: str) -> bool:
     """Tell whether an address is http(s) on this machine and has no fragment."""
-    try:
-        return _is_complete(uri) and urlsplit(uri).hostname in _LOOPBACK_HOSTS
-    except ValueError:
-        return False
+    return _is_complete(uri) and urlsplit(uri).hostname in _LOOPBACK_HOSTS
 
 
 def _is_complete(uri: str) -> bool:

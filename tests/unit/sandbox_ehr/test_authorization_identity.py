@@ -79,6 +79,11 @@ def test_no_id_token_without_openid_and_no_fhir_user_without_its_scope(driver: A
     assert "fhirUser" not in claims
 
 
+def test_nonce_comes_back_only_where_one_was_sent(driver: AppDriver) -> None:
+    response = driver.token(driver.get_code(driver.launch(), nonce=None)).get_json()
+    assert "nonce" not in verify_id_token(driver, response["id_token"]).claims
+
+
 def test_rotated_keys_sign_anew_and_the_last_one_stays_published(driver: AppDriver) -> None:
     old = driver.get_token()["id_token"]
     kid = driver.app.rotate_keys()

@@ -125,6 +125,11 @@ def test_pages_carry_security_headers_and_let_forms_end_at_the_apps(driver: AppD
         assert headers["Cache-Control"] == "no-store"
 
 
+def test_every_answer_forbids_guessing_its_type(driver: AppDriver) -> None:
+    for path in ("/", "/fhir/metadata", "/fhir/.well-known/smart-configuration", "/auth/jwks", "/auth/token"):
+        assert driver.http.get(path, base_url=BASE_URL).headers["X-Content-Type-Options"] == "nosniff"
+
+
 @pytest.mark.parametrize("path", ["/fhir/Patient/pt-01", "/auth/token", "/auth/revoke"])
 def test_cross_origin_reading_is_for_the_origins_of_registered_apps(driver: AppDriver, path: str) -> None:
     def preflight(origin: str) -> str | None:
