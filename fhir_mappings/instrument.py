@@ -90,6 +90,13 @@ class Instrument:
         """Whether some item carries a risk rule; if not, pages and notes say "suicide not asked"."""
         return bool(self.risk_rules)
 
+    def fits_age(self, age: int | None) -> bool | None:
+        """Tell whether the instrument is validated for an age in years; None where that depends on an unknown age."""
+        low, high = self.age_range
+        if age is None:
+            return True if low is None and high is None else None
+        return (low is None or age >= low) and (high is None or age <= high)
+
     def get_item(self, link_id: str) -> Item:
         """Give the item. Raises: UnknownItem."""
         try:

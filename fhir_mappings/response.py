@@ -89,7 +89,7 @@ def parse_response(body: bytes | Json, instrument: Instrument) -> Mapped[ParsedR
         status=status,
         language=root.find_string("language"),
         stated_scores=reader.stated_scores,
-        administration=find_administration(root),
+        administration=reader.read_administration(root),
     )
     return Mapped(value=parsed, issues=tuple(reader.issues))
 
@@ -162,6 +162,14 @@ class _Reader:
             for element in stack.pop().children("item"):
                 self._read_item(element)
                 stack.append(element)
+
+    def read_administration(self, root: Element) -> Administration | None:
+        """Give who and how, None with an Issue where it can't be read: the answers count all the same."""
+        try:
+            return find_administration(root)
+        except MalformedResource as error:
+            self._report(Severity.WARNING, "administration-unreadable", error.expression, f"Not read: {error.problem}.")
+            return None
 
     def enabled_answers(self) -> Answers:
         """Give the answers whose item the other answers enable; a disabled one is reported and left out."""

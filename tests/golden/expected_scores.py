@@ -51,6 +51,8 @@ def vectors(facts: dict[str, Any]) -> dict[str, Vector]:
     low, high = facts["scoring"]["range"]
     cut = int(facts["cutoffs"][0]["rule"].removeprefix("total >= "))
     cases: dict[str, Vector] = {"lowest": spread(low, count), "highest": spread(high, count)}
+    # With these and the two above, every option of every item is chosen once.
+    cases |= {"every-item-1": [1] * count, "every-item-2": [2] * count}
     for band in facts["severity_bands"]["bands"][1:]:
         for total in (band["min"] - 1, band["min"]):
             cases[f"total-{total}"] = spread(total, count)
@@ -77,7 +79,11 @@ def weight_of(answer: int | str | None) -> int | None:
     return answer if isinstance(answer, int) else None
 
 
-def build_golden_response(facts: dict[str, Any], vector: Vector) -> dict[str, Any]:
+# Which option of the unscored difficulty item a case chooses; the second where nothing is said.
+DIFFICULTY = {"every-item-1": 0, "every-item-2": 2, "highest": 3}
+
+
+def build_golden_response(facts: dict[str, Any], case: str, vector: Vector) -> dict[str, Any]:
     scored = [item for item in facts["items"] if item["scored"]]
     items: list[dict[str, Any]] = []
     for item, answer in zip(scored, vector, strict=True):
@@ -94,7 +100,7 @@ def build_golden_response(facts: dict[str, Any], vector: Vector) -> dict[str, An
     if any(weight_of(answer) for answer in vector):
         for item in facts["items"]:
             if not item["scored"]:
-                option = facts["option_sets"][item["options_ref"]]["options"][1]
+                option = facts["option_sets"][item["options_ref"]]["options"][DIFFICULTY.get(case, 1)]
                 items.append({"linkId": item["linkId"], "answer": [coded(option)]})
     return {
         "resourceType": "QuestionnaireResponse",
@@ -170,7 +176,7 @@ def expected_files() -> dict[Path, dict[str, Any]]:
         facts = read_facts(instrument)
         for case, vector in vectors(facts).items():
             folder = DATA / instrument / case
-            files[folder / "response.json"] = build_golden_response(facts, vector)
+            files[folder / "response.json"] = build_golden_response(facts, case, vector)
             files[folder / "score.json"] = build_expected_score(facts, vector)
     return files
 

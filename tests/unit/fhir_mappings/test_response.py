@@ -294,6 +294,17 @@ def test_a_proxy_without_record_is_named_by_relationship() -> None:
     assert built["source"] == {"display": "mother of the patient"}
 
 
+def test_an_unreadable_administration_leaves_the_answers_readable() -> None:
+    how = administration(informant=Informant.PROXY, relationship="mother")
+    answers = answers_of(phq9(), [1] * 9)
+    built = build_response(phq9(), answers, status="completed", subject=PATIENT, encounter=None, administration=how)
+    built["extension"][1]["extension"][0]["valueCode"] = "neighbor"
+    mapped = parse_response(built, phq9())
+    assert [issue.code for issue in mapped.issues] == ["administration-unreadable"]
+    assert mapped.value.administration is None
+    assert mapped.value.answers == answers
+
+
 @pytest.mark.parametrize(("canonical", "found"), [("u|1", ("u", "1")), ("u", ("u", None)), ("", None), (3, None)])
 def test_the_canonical_is_found_before_anything_else_is_read(canonical: object, found: object) -> None:
     assert find_canonical({"questionnaire": canonical}) == found

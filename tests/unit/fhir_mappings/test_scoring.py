@@ -110,6 +110,29 @@ def test_prorating_keeps_to_its_rule(given: list[Given], value: int | None) -> N
     assert total(given, prorate=True).value == value
 
 
+def test_nothing_is_made_of_nothing_whatever_a_rule_allows() -> None:
+    definition = phq9().scores[0]
+    assert definition.missing_rule is not None
+    rule = replace(definition.missing_rule, max_missing=9)
+    quiet = tuple(replace(item, risk=False) for item in phq9().items)
+    instrument = replace(
+        phq9(),
+        scores=(replace(definition, missing_rule=rule),),
+        by_link_id={item.link_id: item for item in quiet},
+    )
+    (score,) = score_answers(instrument, {}, prorate=True).value.scores
+    assert score.value is None
+
+
+def test_the_authors_own_rule_needs_no_switch() -> None:
+    definition = phq9().scores[0]
+    assert definition.missing_rule is not None
+    own = replace(definition, missing_rule=replace(definition.missing_rule, is_author=True, owner="the authors"))
+    instrument = replace(phq9(), scores=(own,))
+    (score,) = score_answers(instrument, answers_of(instrument, [None, 3, 3, 3, 1, 0, 0, 0, 0])).value.scores
+    assert (score.value, score.missing_rule) == (11, "prorated from 8 of 9 items, rule of the authors")
+
+
 def test_gad7_has_no_rule_to_prorate_by() -> None:
     answers = answers_of(instrument_of("gad-7"), [None, 3, 3, 3, 1, 0, 0])
     (score,) = score_answers(instrument_of("gad-7"), answers, prorate=True).value.scores
