@@ -18,7 +18,7 @@ from smart_app.model.saving import SaveKind
 from smart_app.screening import workflow
 from smart_app.screening.errors import InvalidField
 from smart_app.screening.forms import PostedForm
-from smart_app.screening.views import FormView, SaveReport
+from smart_app.screening.views import FormView
 from smart_app.web.clinician.blueprint import acting, clinician
 from smart_app.web.clinician.posted_answers import parse_form, parse_saves, parse_sequence, saves_of
 from smart_app.web.clinician.rendering import render_page
@@ -68,10 +68,9 @@ def hand_in(screening_id: UUID) -> ResponseReturnValue:
 
 def _save(screening_id: UUID, posted: PostedForm) -> None:
     saves = saves_of(posted, sequence=parse_sequence(request.form))
-    if saves:
-        report: SaveReport = workflow.save_answers(services(), acting(), screening_id, saves)
-        if any(save.kind == SaveKind.CONFLICT for save in report.saves):
-            raise SaveConflict
+    report = workflow.save_answers(services(), acting(), screening_id, saves)
+    if any(save.kind == SaveKind.CONFLICT for save in report.saves):
+        raise SaveConflict
 
 
 @clinician.post("/screenings/<uuid:screening_id>/stop")
