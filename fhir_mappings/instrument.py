@@ -137,7 +137,11 @@ def parse_instrument(body: bytes) -> Instrument:
         risk=frozenset(rule.link_id for rule in risk_rules),
     )
     by_link_id = {item.link_id: item for item in items}
-    _check_link_ids(questionnaire, by_link_id, scores, risk_rules)
+    _check_scores(questionnaire, by_link_id, scores)
+    _check_rules(plan, by_link_id, risk_rules)
+    known = by_link_id.keys() | {score.link_id for score in scores}
+    if not known >= {follow.link_id for follow in next_instruments}:
+        raise plan.fault("action", "names an item or score that does not exist")
     details = questionnaire.extension(EXT_INSTRUMENT)
     attribution, separator, loinc_notice = questionnaire.string("copyright").partition("\n\n")
     if not separator:
@@ -185,13 +189,8 @@ def _only(bundle: Element, resource_type: str) -> Element:
     return found[0]
 
 
-def _check_link_ids(
-    questionnaire: Element,
-    by_link_id: dict[str, Item],
-    scores: tuple[ScoreDefinition, ...],
-    risk_rules: tuple[RiskRule, ...],
-) -> None:
-    """Check that linkIds are unique and that scores, risk rules and conditions name items that exist."""
+def _check_scores(questionnaire: Element, by_link_id: dict[str, Item], scores: tuple[ScoreDefinition, ...]) -> None:
+    """Check that linkIds are unique and that scores and conditions name items that exist and span their range."""
     stated = [element.string("linkId") for element in questionnaire.children("item")]
     if len(set(stated)) != len(stated):
         raise questionnaire.fault("item.linkId", "stands twice")
@@ -202,10 +201,25 @@ def _check_link_ids(
         highs = [max(_weights(by_link_id[link_id])) for link_id in score.item_link_ids]
         if (sum(lows), sum(highs)) != score.range:
             raise questionnaire.fault(f"item({score.link_id})", "option weights do not span the score's range")
-    named = {rule.link_id for rule in risk_rules}
-    named |= {condition.link_id for item in by_link_id.values() for condition in item.enable_when}
+    named = {condition.link_id for item in by_link_id.values() for condition in item.enable_when}
     if not by_link_id.keys() >= named:
-        raise questionnaire.fault("item", "a rule or condition names an item that does not exist")
+        raise questionnaire.fault("item.enableWhen", "names an item that does not exist")
+
+
+def _check_rules(plan: Element, by_link_id: dict[str, Item], risk_rules: tuple[RiskRule, ...]) -> None:
+    """Check that each risk rule can fire: its item exists, has a weight on every option, or the codes it names."""
+    if len({rule.id for rule in risk_rules}) != len(risk_rules):
+        raise plan.fault("action.id", "stands twice")
+    for rule in risk_rules:
+        item = by_link_id.get(rule.link_id)
+        if item is None:
+            raise plan.fault(f"action({rule.id})", "names an item that does not exist")
+        if rule.at_least is not None and not any(weight >= rule.at_least for weight in _weights(item)):
+            raise plan.fault(f"action({rule.id})", "asks for a weight that no answer has")
+        if rule.at_least is not None and len(_weights(item)) != len(item.options):
+            raise plan.fault(f"action({rule.id})", "asks for a weight where an answer has none")
+        if not {option.coding.code for option in item.options} >= set(rule.codes):
+            raise plan.fault(f"action({rule.id})", "names a code that is no answer")
 
 
 def _weights(item: Item) -> list[Points]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import IntEnum
+from itertools import accumulate
 from typing import Any, Final
 
 from fhir_mappings.errors import InexactNumber, MalformedJson, MalformedResource
@@ -47,14 +48,14 @@ def parse_json_strict(body: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int
         raise MalformedJson("$", f"longer than {max_bytes} bytes")
     try:
         text = body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise MalformedJson("$", "not UTF-8") from error
-    if _depth(text, max_depth) > max_depth:
+    except UnicodeDecodeError:
+        # `from None`: the decoder's errors carry the whole document, which must not travel.
+        raise MalformedJson("$", "not UTF-8") from None
+    if _depth(text) > max_depth:
         raise MalformedJson("$", f"nested deeper than {max_depth} levels")
     try:
         value = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_unique_pairs)
     except ValueError:
-        # `from None`: the decoder's error carries the whole document, which must not travel.
         raise MalformedJson("$", "not well-formed JSON") from None
     if not isinstance(value, dict):
         raise MalformedJson("$", "not a JSON object")
@@ -63,20 +64,15 @@ def parse_json_strict(body: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int
     return value
 
 
-_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# Everything but brackets that nest: strings whole, so that a bracket inside one does not count. The closing quote is
+# optional, else a string that never ends would be tried anew from each of its quotes.
+_NO_BRACKETS: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[^\[\]{}"]+', re.DOTALL)
 
 
-def _depth(text: str, limit: int) -> int:
-    depth = deepest = 0
-    for character in _STRING.sub("", text):
-        if character in "{[":
-            depth += 1
-            deepest = max(deepest, depth)
-            if deepest > limit:
-                break
-        elif character in "}]":
-            depth -= 1
-    return deepest
+def _depth(text: str) -> int:
+    """Give how deep the brackets of a document nest, before the decoder recurses into it."""
+    steps = (1 if bracket in "{[" else -1 for bracket in _NO_BRACKETS.sub("", text))
+    return max(accumulate(steps), default=0)
 
 
 def _check_surrogates(value: Json) -> None:

@@ -29,6 +29,11 @@ def extension(parent: dict[str, Any], name: str) -> dict[str, Any]:
     return found
 
 
+def rule(plan: dict[str, Any], place: int) -> dict[str, Any]:
+    part: dict[str, Any] = plan["action"][0]["extension"][0]["extension"][place]
+    return part
+
+
 def test_the_unchanged_bundle_parses() -> None:
     assert parse_changed(lambda q, o, p: None).canonical == phq9().canonical
 
@@ -108,8 +113,15 @@ def test_the_unchanged_bundle_parses() -> None:
             lambda q, o, p: p["action"][0]["extension"][0]["extension"].pop(1),
             "PlanDefinition.action[0].extension(risk-rule)",
         ),
-        (lambda q, o, p: p["action"][0]["extension"][0]["extension"][0].update(valueString="x"), "Questionnaire.item"),
+        (
+            lambda q, o, p: p["action"][0]["extension"][0]["extension"][0].update(valueString="x"),
+            "PlanDefinition.action(phq-9-risk-1)",
+        ),
         (lambda q, o, p: p["action"][0].pop("reason"), "PlanDefinition.action[0].reason"),
+        (lambda q, o, p: p["action"].append(p["action"][0]), "PlanDefinition.action.id"),
+        (lambda q, o, p: rule(p, 0).update(valueString="phq9-10"), "PlanDefinition.action(phq-9-risk-1)"),
+        (lambda q, o, p: rule(p, 1).update(valueDecimal=4), "PlanDefinition.action(phq-9-risk-1)"),
+        (lambda q, o, p: rule(p, 1).update(url="code", valueCode="LA9"), "PlanDefinition.action(phq-9-risk-1)"),
         (lambda q, o, p: p.update(resourceType="Basic"), "Bundle.entry"),
     ],
 )
