@@ -9,6 +9,7 @@ import click
 
 from fhir_mappings.errors import MalformedInstrument, MappingError
 from fhir_mappings.instrument import Instrument, parse_instrument
+from fhir_mappings.r4 import format_json
 from smart_app.cli.lazy import Failure
 from smart_app.instrument_lint import Finding, check_instrument
 from smart_app.library import load_library
@@ -43,7 +44,7 @@ def show_command(instrument_id: str, *, as_json: bool) -> None:
     """Show one instrument: items, scores with bands and cut-offs, risk rules, licence line."""
     instrument = _get(instrument_id)
     if as_json:
-        click.echo(json.dumps(instrument.bundle, ensure_ascii=False, indent=2, default=str))
+        click.echo(format_json(instrument.bundle))
         return
     click.echo("\n".join(describe(instrument)))
 
@@ -121,4 +122,4 @@ def _is_usable(findings: tuple[Finding, ...]) -> bool:
 
 
 def _write(path: Path, resource: object) -> None:
-    path.write_text(json.dumps(resource, ensure_ascii=False, indent=2, default=str) + "\n", "utf-8")
+    path.write_text(format_json(resource) + "\n", "utf-8")

@@ -84,7 +84,7 @@ def read_lines(file: IO[bytes]) -> Iterator[bytes]:
         rest = line
         while len(rest) > MAX_BYTES and not rest.endswith(b"\n"):
             rest = file.readline(MAX_BYTES + 1)
-        if line.strip():
+        if len(line) > MAX_BYTES or line.strip():
             yield line
 
 
