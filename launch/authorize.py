@@ -7,7 +7,7 @@ EHR does not advertise it.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -17,10 +17,18 @@ from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
 from launch.discovery import SmartConfiguration, check_endpoints
 from launch.ehr import Ehr
 from launch.ehr_profile import ScopeVersion
-from launch.errors import S256NotAdvertised
+from launch.errors import MissingIss, MissingLaunch, S256NotAdvertised
 from launch.pkce import RandomBytes, build_code_challenge, new_secret
 from launch.scopes import RequestedScope, spell_scopes
 from launch.session import PENDING_LIFETIME, PendingLaunch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchRequest:
+    """What the EHR opened the launch URL with. `iss` is not yet known to be registered."""
+
+    iss: str
+    launch: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +37,16 @@ class BegunLaunch:
 
     authorize_url: str
     pending: PendingLaunch
+
+
+def parse_launch_request(parameters: Mapping[str, Sequence[str]]) -> LaunchRequest:
+    """Read the query of an EHR launch: name → all its values. Raises MissingIss, MissingLaunch."""
+    iss, launch = parameters.get("iss", ()), parameters.get("launch", ())
+    if len(iss) != 1 or not iss[0]:
+        raise MissingIss(field="iss")
+    if len(launch) != 1 or not launch[0]:
+        raise MissingLaunch(field="launch")
+    return LaunchRequest(iss=iss[0], launch=launch[0])
 
 
 def begin_launch(

@@ -110,8 +110,8 @@ def complete_launch(
 
 def check_callback(parameters: Parameters, pending: PendingLaunch, *, ehr_id: str, now: datetime) -> str:
     """Return the code of a callback that belongs to `pending`. No network. Raises CallbackError and its subclasses."""
-    state = find_state(parameters)
-    if ehr_id != pending.ehr_id or not hmac.compare_digest(state.encode(), pending.state.encode()):
+    state = find_state(parameters).encode("utf-8", "surrogatepass")
+    if ehr_id != pending.ehr_id or not hmac.compare_digest(state, pending.state.encode()):
         raise StateMismatch(ehr_id=ehr_id, field="state")
     if now >= pending.expires_at:
         raise PendingLaunchExpired(ehr_id=ehr_id)

@@ -13,7 +13,7 @@ from typing import Literal
 
 from launch.ehr_profile import EhrProfile
 from launch.errors import InvalidEhr, UnknownIssuer
-from launch.urls import InvalidUrl, find_reference, host_and_port, normalize_base_url, split_http_url
+from launch.urls import InvalidUrl, Reference, find_reference, host_and_port, normalize_base_url, split_http_url
 
 
 class ClientAuth(StrEnum):
@@ -107,6 +107,11 @@ class Ehr:
         if scheme == split_http_url(self.fhir_base_url).scheme and target == host_and_port(self.fhir_base_url):
             return True
         return any(target == host_and_port(f"{scheme}://{host}/") for host in self.endpoint_hosts)
+
+    def find_reference(self, text: str) -> Reference | None:
+        """Read a reference on this EHR, relative or below its base or one of its aliases; None for anything else."""
+        found = (find_reference(text, fhir_base_url=base) for base in (self.fhir_base_url, *self.aliases))
+        return next((reference for reference in found if reference is not None), None)
 
 
 class EhrRegistry:

@@ -22,7 +22,7 @@ from launch.fhir_exchange import FHIR_JSON, build_headers, find_issues, parse_is
 from launch.fields import InvalidField, parse_json_object
 from launch.session import ActiveLaunch
 from launch.transport import WRITE_LIMITS, HttpResponse, Limits, Transport
-from launch.urls import find_reference, is_fhir_id, is_resource_type
+from launch.urls import is_fhir_id, is_resource_type
 
 _ETAG = re.compile(r"(?:W/)?\"([A-Za-z0-9\-.]{1,64})\"")
 _STATUS = re.compile(r"([1-5][0-9]{2})(?:\s.*)?", re.DOTALL)
@@ -300,7 +300,7 @@ class FhirWriter:
                 stated = meta.get("versionId") if isinstance(meta, dict) else None
                 return resource_id, stated if isinstance(stated, str) else version
         for name in ("Location", "Content-Location"):
-            reference = find_reference(headers.get(name, "").strip(), fhir_base_url=self._base)
+            reference = self._ehr.find_reference(headers.get(name, "").strip())
             if reference is not None and reference.resource_type == resource_type:
                 return reference.id, reference.version_id or version
         return None, version

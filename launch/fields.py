@@ -28,7 +28,9 @@ def parse_json_object(body: bytes | str) -> dict[str, Any]:
     try:
         text = body.decode("utf-8-sig") if isinstance(body, bytes) else body
         parsed = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as exc:
+    except InvalidField:
+        raise
+    except (ValueError, RecursionError) as exc:  # bad UTF-8, bad JSON, an integer of thousands of digits, deep nesting
         raise InvalidField("(body)", "is not JSON") from exc
     if not isinstance(parsed, dict):
         raise InvalidField("(body)", "is not a JSON object")
@@ -64,8 +66,12 @@ class Fields:
     def find_string(self, name: str) -> str | None:
         """Return a string that may be empty, or None."""
         value = self._values.get(name)
-        if value is not None and not isinstance(value, str):
+        if value is None:
+            return None
+        if not isinstance(value, str):
             raise self.fault(name, "is not a string")
+        if any("\ud800" <= char <= "\udfff" for char in value):
+            raise self.fault(name, "has half a character")
         return value
 
     def find_text(self, name: str) -> str | None:
@@ -97,7 +103,10 @@ class Fields:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.fault(name, "is not a number")
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as exc:
+            raise self.fault(name, "is too large") from exc
 
     def number(self, name: str) -> float:
         """Return an integer or a fraction."""
@@ -108,9 +117,12 @@ class Fields:
         value = self._values.get(name)
         if value is None:
             return None
-        if not isinstance(value, list) or not all(isinstance(part, str) and part for part in value):
-            raise self.fault(name, "is not a list of non-empty strings")
-        return tuple(value)
+        if not isinstance(value, list):
+            raise self.fault(name, "is not a list")
+        try:
+            return tuple(Fields({"": part}).text("") for part in value)
+        except InvalidField as exc:
+            raise self.fault(name, "is not a list of non-empty strings") from exc
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Return a list of non-empty strings."""

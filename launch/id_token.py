@@ -32,7 +32,6 @@ from launch.errors import (
     InvalidFhirUser,
 )
 from launch.fields import Fields, InvalidField, parse_json_object
-from launch.urls import find_reference
 
 # RS256 is what SMART demands of EHRs; the others are its asymmetric siblings. `none` and HMAC never (RFC 8725 3.1).
 ALGORITHMS = frozenset({"RS256", "RS384", "ES256", "ES384"})
@@ -115,7 +114,7 @@ def verify_id_token(
         return VerifiedIdToken(
             issuer=issuer,
             subject=_claim(claims, "sub"),
-            fhir_user=_find_fhir_user(claims, ehr.fhir_base_url),
+            fhir_user=_find_fhir_user(claims, ehr),
             name=_find_name(claims),
             issued_at=issued_at,
             expires_at=expires_at,
@@ -229,14 +228,14 @@ def _check_nonce(claims: Fields, rule: NonceRule, nonce: str) -> None:
         raise IdTokenNonceMismatch("is that of another launch", field="nonce")
 
 
-def _find_fhir_user(claims: Fields, fhir_base_url: str) -> str | None:
+def _find_fhir_user(claims: Fields, ehr: Ehr) -> str | None:
     """`fhirUser`, else `profile` (its name in SMART 1.0) where that is a reference (OIDC: a web page)."""
     text = claims.find_text("fhirUser")
     if text is None:
         profile = claims.find_text("profile")
-        reference = None if profile is None else find_reference(profile, fhir_base_url=fhir_base_url)
+        reference = None if profile is None else ehr.find_reference(profile)
         return str(reference) if reference is not None and reference.resource_type in _PERSON_TYPES else None
-    reference = find_reference(text, fhir_base_url=fhir_base_url)
+    reference = ehr.find_reference(text)
     if reference is None or reference.resource_type not in _PERSON_TYPES:
         raise InvalidFhirUser("is not a person on this EHR", field="fhirUser")
     return str(reference)

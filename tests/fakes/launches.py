@@ -10,7 +10,7 @@ from typing import Any
 from launch.authorize import BegunLaunch, begin_launch
 from launch.callback import complete_launch
 from launch.context import LaunchContext
-from launch.discovery import parse_smart_configuration
+from launch.discovery import SmartConfiguration, parse_smart_configuration
 from launch.documents import DocumentCache
 from launch.ehr import Ehr
 from launch.scopes import Feature, MissingScopes, Scopes, compute_scopes
@@ -28,18 +28,21 @@ def counting_bytes() -> Any:
     return lambda count: bytes([next(calls)]) * count
 
 
+def configuration_of(fake: FakeEhr, **overrides: Any) -> SmartConfiguration:
+    """The fake's SMART configuration, read."""
+    body = json.dumps({**fake.configuration(), **overrides}).encode()
+    return parse_smart_configuration(body, fhir_base_url=fake.fhir_base_url)
+
+
 def begin(fake: FakeEhr, ehr: Ehr, **overrides: Any) -> BegunLaunch:
     """An EHR launch as far as the redirect."""
-    configuration = parse_smart_configuration(
-        json.dumps(fake.configuration()).encode(), fhir_base_url=fake.fhir_base_url
-    )
     values: dict[str, Any] = {
         "ehr": ehr,
         "iss": fake.fhir_base_url,
         "launch": "launch-1",
         "redirect_uri": REDIRECT_URI,
         "scopes": compute_scopes([Feature.BASE]),
-        "configuration": configuration,
+        "configuration": configuration_of(fake),
         "now": NOW,
         "random": counting_bytes(),
     }

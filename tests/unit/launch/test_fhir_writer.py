@@ -60,7 +60,7 @@ def test_create_sends_exactly_this(fake: FakeEhr, writer: FhirWriter) -> None:
 
 
 @pytest.mark.parametrize(
-    ("headers", ("body", "found")),
+    ("headers", "body", "found"),
     [
         ({"Location": "{base}/Observation/o-1"}, None, ("o-1", None)),
         ({"Location": "{base}/Observation/o-1/_history/2"}, None, ("o-1", "2")),

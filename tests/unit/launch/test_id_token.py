@@ -178,6 +178,13 @@ def test_profile_claim_counts_only_as_a_reference_to_a_person(profile: str, expe
     assert verify(sign_id_token({**claims, "profile": profile})).fhir_user == expected
 
 
+def test_fhir_user_may_be_below_an_alias_of_the_base() -> None:
+    old = "https://old.example/r4"
+    ehr = Ehr(id="e", name="E", fhir_base_url=BASE, client_id="app", profile=EHR.profile, aliases=(old,))
+    token = sign_id_token({**CLAIMS, "fhirUser": f"{old}/Practitioner/dr-1"})
+    assert verify(token, ehr=ehr).fhir_user == "Practitioner/dr-1"
+
+
 def test_name_may_come_in_two_claims() -> None:
     claims = {name: value for name, value in CLAIMS.items() if name != "name"}
     assert verify(sign_id_token({**claims, "given_name": "Ada", "family_name": "Ngata"})).name == "Ada Ngata"
