@@ -58,12 +58,12 @@ class Connections:
 
     def configuration(self, ehr_id: str, now: datetime) -> SmartConfiguration:
         """Give the SMART configuration, cached. Raises: LaunchError."""
-        return fetch_smart_configuration(transport=self.transport(ehr_id), cache=self._documents, now=now)
+        return fetch_smart_configuration(self._ehrs.get(ehr_id), self.transport(ehr_id), self._documents, now)
 
     def find_capabilities(self, ehr_id: str, now: datetime) -> Capabilities | None:
         """Give the CapabilityStatement, cached; None where it cannot be read: then nothing can be promised."""
         try:
-            return fetch_capabilities(transport=self.transport(ehr_id), cache=self._documents, now=now)
+            return fetch_capabilities(self._ehrs.get(ehr_id), self.transport(ehr_id), self._documents, now)
         except LaunchError:
             return None
 

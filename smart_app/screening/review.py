@@ -102,8 +102,10 @@ def _say_plan(ehr_name: str, material: Material) -> str:
 
 
 def _build_answers(app: Services, who: Acting, material: Material) -> tuple[AnswerRow, ...]:
+    """Give risk items that are flagged, then other notable ones, then the rest in printed order."""
+    flagged = {flag.link_id for flag in material.result.report.alerts}
     rows = [_build_row(app, who, material, item) for item in material.instrument.items if item.options]
-    return tuple(sorted(rows, key=lambda row: (not row.notable, not row.scored and not row.notable)))
+    return tuple(sorted(rows, key=lambda row: (row.link_id not in flagged, not row.notable)))
 
 
 def _build_row(app: Services, who: Acting, material: Material, item: Item) -> AnswerRow:

@@ -45,7 +45,7 @@ def build_changes(reports: tuple[ChangeReport, ...], now: datetime, zone: ZoneIn
         if last is not None and (start is None or start.baseline != last.baseline):
             views.append(build_change("Since last time", last, now, zone))
         if start is not None:
-            views.append(build_change("Since the first result here", start, now, zone))
+            views.append(build_change("Since the first result on record", start, now, zone))
     return tuple(views)
 
 

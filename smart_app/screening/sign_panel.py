@@ -19,7 +19,7 @@ def build_sign(app: Services, who: Acting, material: Material) -> SignView:
     plan, patient = material.plan, material.chart.patient
     banner = build_banner(app, who, material.chart)
     name = patient.name
-    button = f"Sign and write {say_count(plan.written_count, 'item')} to {name}'s chart"
+    button = f"Sign and write {say_count(plan.written_count, 'item')} to the chart of {name}"
     if plan.choice not in {None, WriteChoice.WRITE, WriteChoice.RESTRICTED} or not plan.written_count:
         button = f"Sign for {name}; nothing is written"
     if plan.choice is None:

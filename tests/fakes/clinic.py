@@ -18,6 +18,7 @@ import requests
 from launch.ehr import Ehr, EhrRegistry
 from launch.ehr_profile import get_ehr_profile
 from launch.scopes import Feature
+from launch.session import ActiveLaunch
 from sandbox_ehr.config import SandboxConfig
 from sandbox_ehr.server import RunningSandbox, running_sandbox
 from smart_app.chart import ChartCache
@@ -181,23 +182,17 @@ class Clinic:
     def audited(self, action: AuditAction) -> list[Any]:
         """The audit events of one kind, oldest first."""
         with self.app.units.read() as unit:
-            return [entry for entry in unit.audit.export() if entry.event.action is action]
+            return [event for _, event in unit.audit.export() if event.action is action]
 
     def in_chart(self, resource_type: str, patient: str) -> list[dict[str, Any]]:
-        """What the EHR's store holds of ours: resources of a type that carry our identifier system or tag."""
-        headers = {"Authorization": f"Bearer {self._token(patient)}", "Accept": "application/fhir+json"}
+        """What the EHR's store holds of one type for one patient, as one of its own users reads it."""
+        token = ActiveLaunch.from_json(self.session(self.launch(patient)).launch).tokens.access_token
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/fhir+json"}
+        address = f"{self.sandbox.fhir_base_url}/{resource_type}"
         query = {"patient": patient, "_count": "200"}
-        answer = requests.get(
-            f"{self.sandbox.fhir_base_url}/{resource_type}", params=query, headers=headers, timeout=10
-        )
+        answer = requests.get(address, params=query, headers=headers, timeout=10)
         answer.raise_for_status()
         return [entry["resource"] for entry in answer.json().get("entry", [])]
-
-    def _token(self, patient: str) -> str:
-        who = self.launch(patient)
-        from launch.session import ActiveLaunch
-
-        return ActiveLaunch.from_json(self.session(who).launch).tokens.access_token
 
 
 def code_of(link_id: str, weight: int) -> str:

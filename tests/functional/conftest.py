@@ -1,0 +1,16 @@
+"""The clinic of each test: a database of its own and an EHR of its own, both empty of results of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.clinic import Clinic, open_clinic
+
+
+@pytest.fixture
+def clinic(tmp_path: Path) -> Iterator[Clinic]:
+    with open_clinic(tmp_path) as clinic:
+        yield clinic

@@ -1,0 +1,248 @@
+"""From a launch to the chart: give, act on the alert, review, sign, write; and who may do which part."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from launch.session import ActiveLaunch
+from smart_app import worker
+from smart_app.model.approval import WriteChoice
+from smart_app.model.audit import AuditAction
+from smart_app.model.ledger import RowState
+from smart_app.model.moves import IllegalMove, MissingField
+from smart_app.model.rights import NotAllowed
+from smart_app.model.screening import ScreeningState
+from smart_app.screening import workflow
+from smart_app.screening.errors import InvalidField, SigningBlocked
+from smart_app.services import Acting
+from smart_app.writeback.errors import AlertStillOpen, ChangedSinceShown, ChoiceMissing
+from tests.fakes.clinic import BELL, FERREIRA, LINDQVIST, OKAFOR, Clinic, phq9
+
+TOTAL_13 = (2, 2, 3, 2, 0, 1, 2, 0, 1)
+MILD = (1, 1, 1, 1, 1, 1, 0, 0, 0)
+
+
+def test_a_signed_phq9_is_in_the_chart_of_its_patient_visit_and_signer(clinic: Clinic) -> None:
+    before = {resource["id"] for resource in clinic.in_chart("Observation", "pt-01")}
+    who = clinic.launch("pt-01")
+    screening_id = clinic.give(who, {**phq9(*TOTAL_13), "phq9-10": 1})
+    clinic.close_alerts(who, screening_id)
+    clinic.sign(who, screening_id)
+    rows = clinic.rows(screening_id)
+    assert {row.state for row in rows} == {RowState.WRITTEN}
+    observations = [entry for entry in clinic.in_chart("Observation", "pt-01") if entry["id"] not in before]
+    codes = sorted(entry["code"]["coding"][0]["code"] for entry in observations)
+    assert len(codes) == 12
+    assert {"44261-6", "44249-1", "69722-7"} <= set(codes)
+    total = next(entry for entry in observations if entry["code"]["coding"][0]["code"] == "44261-6")
+    assert total["subject"]["reference"] == "Patient/pt-01"
+    assert total["encounter"]["reference"] == "Encounter/enc-01-now"
+    assert {"reference": f"Practitioner/{OKAFOR}"}.items() <= total["performer"][0].items() or len(
+        total["performer"]
+    ) > 1
+    assert len(clinic.in_chart("DocumentReference", "pt-01")) >= 1
+    assert clinic.screening(screening_id).state is ScreeningState.SIGNED
+    assert workflow.view_outcome(clinic.app, clinic.again(who), screening_id).counts == ("15 written",)
+
+
+def test_an_assistant_gives_and_a_clinician_signs_in_a_later_launch(clinic: Clinic) -> None:
+    assistant = clinic.launch("pt-01", BELL)
+    screening_id = clinic.give(assistant, phq9(*MILD))
+    view = workflow.view_review(clinic.app, assistant, screening_id)
+    assert [blocker.code for blocker in view.sign.blockers] == ["no-right"]
+    with pytest.raises(NotAllowed):
+        clinic.sign(assistant, screening_id)
+    assert clinic.rows(screening_id) == ()
+    assert [event.outcome for event in clinic.audited(AuditAction.ACCESS_REFUSED)] == ["not-allowed"]
+    clinic.clock.move(hours=18)
+    clinician = clinic.launch("pt-01", OKAFOR)
+    assert [item.kind for item in workflow.view_home(clinic.app, clinician).unfinished] == ["review"]
+    clinic.sign(clinician, screening_id)
+    assert {row.state for row in clinic.rows(screening_id)} == {RowState.WRITTEN}
+    with clinic.app.units.read() as unit:
+        approval = unit.approvals.find_for_screening(screening_id)
+    assert approval is not None
+    assert approval.signer.fhir_user == f"Practitioner/{OKAFOR}"
+
+
+def test_a_user_without_fhir_user_gives_and_reviews_but_neither_closes_nor_signs(clinic: Clinic) -> None:
+    who = clinic.launch("pt-01", "acct-locum")
+    screening_id = clinic.give(who, phq9(*TOTAL_13))
+    workflow.view_review(clinic.app, who, screening_id)
+    with pytest.raises(NotAllowed):
+        clinic.close_alerts(who, screening_id)
+    with pytest.raises(NotAllowed):
+        clinic.sign(who, screening_id)
+
+
+def test_a_trainees_signature_waits_for_the_named_supervisor(clinic: Clinic) -> None:
+    trainee = clinic.launch("pt-01", FERREIRA)
+    screening_id = clinic.give(trainee, phq9(*MILD))
+    clinic.sign(trainee, screening_id)
+    clinic.clock.move(minutes=1)
+    worker.run_round(clinic.app)
+    assert {row.state for row in clinic.rows(screening_id)} == {RowState.PLANNED}
+    for other in (OKAFOR, FERREIRA):
+        with pytest.raises(NotAllowed):
+            workflow.co_sign(clinic.app, clinic.launch("pt-01", other), screening_id)
+    supervisor = clinic.launch("pt-01", LINDQVIST)
+    assert workflow.view_outcome(clinic.app, supervisor, screening_id).may_co_sign
+    workflow.co_sign(clinic.app, supervisor, screening_id)
+    worker.run_round(clinic.app)
+    assert {row.state for row in clinic.rows(screening_id)} == {RowState.WRITTEN}
+    with pytest.raises(IllegalMove):
+        workflow.co_sign(clinic.app, supervisor, screening_id)
+
+
+def test_signing_what_has_changed_since_it_was_shown_is_refused(clinic: Clinic) -> None:
+    who = clinic.launch("pt-01")
+    screening_id = clinic.give(who, phq9(*MILD))
+    shown = workflow.view_review(clinic.app, who, screening_id).sign.displayed_hash
+    workflow.set_comment(clinic.app, who, screening_id, "seen with partner")
+    with pytest.raises(ChangedSinceShown):
+        clinic.sign(who, screening_id, displayed_hash=shown)
+    assert clinic.rows(screening_id) == ()
+    clinic.sign(who, screening_id)
+
+
+def test_time_alone_does_not_change_what_is_shown(clinic: Clinic) -> None:
+    who = clinic.launch("pt-01")
+    screening_id = clinic.give(who, phq9(*MILD))
+    shown = workflow.view_review(clinic.app, who, screening_id).sign.displayed_hash
+    clinic.clock.move(minutes=9)
+    assert workflow.view_review(clinic.app, clinic.again(who), screening_id).sign.displayed_hash == shown
+
+
+def test_a_second_signature_on_the_same_result_is_refused(clinic: Clinic) -> None:
+    who, other = clinic.launch("pt-01"), clinic.launch("pt-01", LINDQVIST)
+    screening_id = clinic.give(who, phq9(*MILD))
+    shown = workflow.view_review(clinic.app, other, screening_id).sign.displayed_hash
+    clinic.sign(who, screening_id)
+    with pytest.raises(IllegalMove):
+        clinic.sign(other, screening_id, displayed_hash=shown)
+
+
+def test_without_a_visit_the_clinician_chooses_one_or_none_before_signing(clinic: Clinic) -> None:
+    who = clinic.launch("pt-01", encounter="none")
+    screening_id = clinic.give(who, phq9(*MILD))
+    view = workflow.view_review(clinic.app, who, screening_id)
+    assert [blocker.code for blocker in view.sign.blockers] == ["visit-not-chosen"]
+    assert not any(option.chosen for option in view.encounters)
+    with pytest.raises(SigningBlocked):
+        clinic.sign(who, screening_id)
+    with pytest.raises(InvalidField):
+        workflow.choose_encounter(clinic.app, who, "enc-02-now")
+    workflow.choose_encounter(clinic.app, who, view.encounters[0].encounter_id)
+    who = clinic.again(who)
+    clinic.sign(who, screening_id)
+    with clinic.app.units.read() as unit:
+        approval = unit.approvals.find_for_screening(screening_id)
+    assert approval is not None
+    assert approval.encounter_id == view.encounters[0].encounter_id
+
+
+def test_none_is_a_choice_of_its_own_and_is_signed_as_such(clinic: Clinic) -> None:
+    who = clinic.launch("pt-01", encounter="none")
+    screening_id = clinic.give(who, phq9(*MILD))
+    workflow.choose_encounter(clinic.app, who, "none")
+    who = clinic.again(who)
+    assert workflow.view_home(clinic.app, who).frame.banner.visit == "none, as chosen"
+    clinic.sign(who, screening_id)
+    with clinic.app.units.read() as unit:
+        approval = unit.approvals.find_for_screening(screening_id)
+    assert approval is not None
+    assert approval.encounter_id is None
+
+
+def test_the_visit_of_the_launch_is_never_replaced(clinic: Clinic) -> None:
+    who = clinic.launch("pt-01")
+    with pytest.raises(InvalidField):
+        workflow.choose_encounter(clinic.app, who, "none")
+
+
+def test_nothing_is_preset_for_a_minor_and_a_choice_is_needed(clinic: Clinic) -> None:
+    who = clinic.launch("pt-05")
+    screening_id = clinic.give(who, phq9(*MILD))
+    view = workflow.view_review(clinic.app, who, screening_id)
+    assert not any(choice.chosen for choice in view.sign.choices)
+    assert view.sign.choices_notice
+    with pytest.raises(ChoiceMissing):
+        clinic.sign(who, screening_id, choice=None)
+    with pytest.raises(MissingField):
+        clinic.sign(who, screening_id, choice=WriteChoice.KEEP)
+    clinic.sign(who, screening_id, choice=WriteChoice.KEEP, choice_reason="asked not to be in the portal")
+    assert RowState.WRITTEN not in {row.state for row in clinic.rows(screening_id)}
+
+
+def test_an_edited_note_must_still_state_the_score(clinic: Clinic) -> None:
+    who = clinic.launch("pt-01")
+    screening_id = clinic.give(who, phq9(*MILD))
+    text = workflow.view_review(clinic.app, who, screening_id).note.text
+    workflow.save_note(clinic.app, who, screening_id, text.replace("Total 6", "Total 5"), 0)
+    view = workflow.view_review(clinic.app, who, screening_id)
+    assert view.note.problems
+    with pytest.raises(SigningBlocked):
+        clinic.sign(who, screening_id)
+    workflow.renew_note(clinic.app, who, screening_id, view.note.version)
+    assert workflow.view_review(clinic.app, who, screening_id).note.text == text
+
+
+def test_an_edited_note_follows_the_alert_when_it_is_closed(clinic: Clinic) -> None:
+    who = clinic.launch("pt-01")
+    screening_id = clinic.give(who, phq9(*TOTAL_13))
+    text = workflow.view_review(clinic.app, who, screening_id).note.text
+    workflow.save_note(clinic.app, who, screening_id, f"{text}\nSeen with partner.", 0)
+    clinic.close_alerts(who, screening_id)
+    note = workflow.view_review(clinic.app, who, screening_id).note
+    assert "Alert: closed by Amara Okafor, MD" in note.text
+    assert "not assessed" not in note.text
+    assert note.text.endswith("Seen with partner.")
+    assert "no plan, no intent" not in note.text
+    clinic.sign(who, screening_id)
+
+
+def test_an_open_alert_blocks_signing_on_the_server(clinic: Clinic) -> None:
+    who = clinic.launch("pt-01")
+    screening_id = clinic.give(who, phq9(*TOTAL_13))
+    with pytest.raises(AlertStillOpen):
+        clinic.sign(who, screening_id)
+    assert clinic.rows(screening_id) == ()
+
+
+def _lose_token(clinic: Clinic, who: Acting, *, refresh_token: bool) -> None:
+    """The EHR forgets the access token while the page is open."""
+    active = ActiveLaunch.from_json(clinic.session(who).launch)
+    kept = active.tokens.refresh_token if refresh_token else None
+    tokens = replace(active.tokens, access_token="forgotten", refresh_token=kept)
+    with clinic.app.units.write() as unit:
+        unit.sessions.put_launch(who.session.id, replace(active, tokens=tokens).to_json())
+        unit.commit()
+
+
+def test_a_token_that_the_ehr_refuses_is_refreshed_once_and_the_result_written(clinic: Clinic) -> None:
+    who = clinic.launch("pt-01")
+    screening_id = clinic.give(who, phq9(*MILD))
+    workflow.view_review(clinic.app, who, screening_id)
+    _lose_token(clinic, who, refresh_token=True)
+    clinic.sign(who, screening_id)
+    assert {row.state for row in clinic.rows(screening_id)} == {RowState.WRITTEN}
+
+
+def test_a_result_signed_without_a_token_is_finished_in_the_signers_next_launch(clinic: Clinic) -> None:
+    who = clinic.launch("pt-01")
+    screening_id = clinic.give(who, phq9(*MILD))
+    workflow.view_review(clinic.app, who, screening_id)
+    _lose_token(clinic, who, refresh_token=False)
+    clinic.sign(who, screening_id)
+    assert RowState.WRITTEN not in {row.state for row in clinic.rows(screening_id)}
+    colleague = clinic.launch("pt-01", LINDQVIST)
+    assert [item.kind for item in workflow.view_home(clinic.app, colleague).unfinished] == ["unwritten"]
+    with pytest.raises(NotAllowed):
+        workflow.finish_writing(clinic.app, colleague, screening_id)
+    again = clinic.launch("pt-01")
+    assert workflow.view_outcome(clinic.app, again, screening_id).may_finish_writing
+    workflow.finish_writing(clinic.app, again, screening_id)
+    assert {row.state for row in clinic.rows(screening_id)} == {RowState.WRITTEN}
+    assert workflow.view_home(clinic.app, again).unfinished == ()
