@@ -81,7 +81,9 @@ def build_score_observation(
     """Build the Observation of one score; one that is not known says so and tells its bounds."""
     name = f"{instrument.short_name} {definition.label.lower()}"
     summary = describe_score(definition, score)
-    resource = _start(definition.coding, name, f"{name}: {summary}", frame=frame, shape=shape, identifier=identifier)
+    resource = _start(
+        definition.coding, name, f"{instrument.short_name}: {summary}", frame=frame, shape=shape, identifier=identifier
+    )
     if score.value is None:
         resource["dataAbsentReason"] = _absent("unknown", "Unknown", describe_bounds(score))
     else:
@@ -91,7 +93,7 @@ def build_score_observation(
         resource["interpretation"] = [build_concept(coding, text=describe_screen(score))]
     notes = [summary, NOT_A_DIAGNOSIS]
     if has_alert:
-        notes.append("A risk item of this form needs attention whatever the total.")
+        notes.append("The risk item of this form counts whatever the total.")
     resource["note"] = [{"text": " ".join(notes)}]
     if score.missing_rule is not None:
         resource["method"] = build_concept(text=score.missing_rule)
