@@ -5,12 +5,12 @@ Sources: RFC 7517 (JWK Set); SMART App Launch 2.2, "Register App with EHR"; http
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from flask import Blueprint, Response, current_app, render_template
 from flask.typing import ResponseReturnValue
 
+from fhir_mappings.r4 import format_json
 from launch.scopes import Feature
 from smart_app.registration import build_registration_sheet
 from smart_app.web.metrics import Metrics
@@ -76,6 +76,6 @@ def registration() -> ResponseReturnValue:
 
 
 def _json(value: Any, media_type: str, status: int = 200) -> Response:
-    response = Response(json.dumps(value, default=str), status=status, content_type=f"{media_type}; charset=utf-8")
+    response = Response(format_json(value), status=status, content_type=f"{media_type}; charset=utf-8")
     response.headers["Cache-Control"] = _FEW_MINUTES if status == 200 else "no-store"
     return response

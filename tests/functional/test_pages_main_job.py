@@ -217,3 +217,31 @@ def test_a_replayed_callback_is_refused(browser: PageBrowser, clinic: Clinic) ->
 
     assert refused.status == 400
     assert "state-mismatch" in refused.text
+
+
+def test_a_result_can_be_signed_and_kept_without_writing(browser: PageBrowser, clinic: Clinic) -> None:
+    review = give(browser, browser.launch(), 0, 0, 0, 0, 0, 0, 0, 0, 0)
+
+    refused = browser.send(review.form("/sign", choice="keep"))
+    assert refused.status == 422
+    outcome = browser.send(refused.form("/sign", choice="keep", choice_reason="the patient asked for it"))
+
+    assert outcome.url.endswith("/outcome")
+    assert "nothing was written" in outcome.text
+    assert not any("2026-11-24" in r["effectiveDateTime"] for r in clinic.in_chart("Observation", "pt-01"))
+
+
+def test_a_note_edited_on_the_page_is_shown_before_it_is_signed_and_then_written(
+    browser: PageBrowser, clinic: Clinic
+) -> None:
+    review = give(browser, browser.launch(), 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    path, fields = review.form("/sign", choice="write")
+    edited = fields["text"] + "\nSeen with her sister."
+
+    shown = browser.send((path, {**fields, "text": edited}))
+    assert shown.status == 409
+    assert "Seen with her sister." in shown.text
+    outcome = browser.send(shown.form("/sign", choice="write"))
+
+    assert outcome.url.endswith("/outcome")
+    assert "Seen with her sister." in outcome.text

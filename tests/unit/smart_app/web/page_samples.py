@@ -263,7 +263,7 @@ REVIEW = rv.ReviewView(
             of="27",
             figure="13",
             band=v.BandMark(label="Moderate range", level=3),
-            screen="Screens positive: cut-off 10.",
+            screen="Screens positive: cut-off 10",
             completeness="All 9 items answered.",
             rule="",
             ruler=rv.Ruler(
@@ -317,7 +317,7 @@ REVIEW = rv.ReviewView(
         text="PHQ-9, 24 Nov 2026 10:38, answered by the patient.\nTotal 13 of 27, moderate range.\n",
         edited=False,
         version=0,
-        saved="",
+        saved="Made from the result; not edited",
         problems=(),
     ),
     plan=(
