@@ -1,0 +1,169 @@
+"""demo, serve, worker, sandbox and ehr check as processes: they start, answer, and stop cleanly."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from sandbox_ehr.config import SandboxConfig
+from sandbox_ehr.server import running_sandbox
+from smart_app.cli.demo import running_demo
+from smart_app.settings import load_settings
+from smart_app.storage.opening import open_units
+from tests.integration.cli.conftest import Run
+
+COMMAND = (sys.executable, "-c", "from smart_app.cli import main; main()")
+ROOT = Path(__file__).parents[3]
+
+
+@contextmanager
+def started(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("SMART_SCREENING_")}
+    process = subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        env={**environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(timeout=30)
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def read_until(process: subprocess.Popen[str], pattern: str) -> re.Match[str]:
+    assert process.stdout is not None
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if found := re.search(pattern, line):
+            return found
+    raise AssertionError("".join(seen))
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def test_a_demo_launches_into_the_app_and_a_restart_goes_on_where_it_was(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    for rounds in (1, 2):
+        with running_demo(folder, "open", 0, 0) as launcher, requests.Session() as browser:
+            page = browser.get(f"{launcher}launch?patient=pt-01&user=prac-okafor", timeout=20)
+            assert page.status_code == 200
+            assert "/launches/" in page.url
+            assert "Delgado-Quinn" in page.text
+        units = open_units(load_settings(folder / "smart-screening.toml", {}))
+        with units.read() as unit:
+            report = unit.audit.verify()
+            completed = [e for _, e in unit.audit.export() if e.action == "launch:completed"]
+        units.database.close()
+        assert report.is_intact
+        assert len(completed) == rounds
+
+
+def test_a_fresh_demo_forgets(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    with running_demo(folder, "open", 0, 0):
+        (folder / "trace").write_text("old")
+    with running_demo(folder, "open", 0, 0, fresh=True):
+        assert not (folder / "trace").exists()
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_the_demo_command_prints_its_addresses_and_stops_cleanly(tmp_path: Path, stop: signal.Signals) -> None:
+    with started("demo", "--no-browser", "--port", "0", "--ehr-port", "0", folder=tmp_path) as process:
+        launcher = read_until(process, r"Open (http://127\.0\.0\.1:\d+/)")[1]
+        assert requests.get(launcher, timeout=10).status_code == 200
+        read_until(process, "Synthetic patients only")
+        process.send_signal(stop)
+        read_until(process, "Stopped")
+        assert process.wait(timeout=20) == 0
+
+
+def test_a_taken_port_is_said_in_words(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        with started("demo", "--no-browser", "--port", port, "--ehr-port", "0", folder=tmp_path) as process:
+            read_until(process, "did not start.*in use.*--port")
+            assert process.wait(timeout=20) == 1
+
+
+def test_serve_answers_and_stops_on_a_signal(installed: Run, tmp_path: Path) -> None:
+    port = free_port()
+    with started("serve", "--bind", f"127.0.0.1:{port}", "--workers", "1", folder=tmp_path) as process:
+        read_until(process, '"event": "serving"')
+        with requests.Session() as browser:
+            retry = requests.adapters.HTTPAdapter(max_retries=requests.adapters.Retry(connect=8, backoff_factor=0.2))
+            browser.mount("http://", retry)
+            assert browser.get(f"http://127.0.0.1:{port}/healthz", timeout=10).text == "ok\n"
+            assert browser.get(f"http://127.0.0.1:{port}/readyz", timeout=10).status_code == 200
+            assert browser.get(f"http://127.0.0.1:{port}/launch?iss=https://x.example", timeout=10).status_code == 403
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+        assert process.stdout is not None
+        assert "x.example" not in process.stdout.read()
+
+
+def test_serve_refuses_a_bad_start_before_any_worker(installed: Run, tmp_path: Path) -> None:
+    (tmp_path / "smart-screening.keys.json").unlink()
+    result = installed("serve")
+    assert result.exit_code == 1
+    assert "[invalid-key-ring]" in result.stderr
+
+
+def test_the_worker_does_one_round_or_goes_on_until_stopped(installed: Run, tmp_path: Path) -> None:
+    with started("worker", "--once", folder=tmp_path) as process:
+        read_until(process, "worker-round")
+        assert process.wait(timeout=20) == 0
+    with started("worker", "--every", "1", folder=tmp_path) as process:
+        read_until(process, "worker-round")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+
+
+def test_the_sandbox_command_runs_only_the_simulated_ehr(tmp_path: Path) -> None:
+    with started("sandbox", "--port", "0", "--persona", "read-only", folder=tmp_path) as process:
+        base_url = read_until(process, r"Simulated EHR at (http://127\.0\.0\.1:\d+)/")[1]
+        answer = requests.get(f"{base_url}/fhir/.well-known/smart-configuration", timeout=10)
+        assert answer.json()["token_endpoint"] == f"{base_url}/auth/token"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+
+
+def test_ehr_check_grades_a_live_ehr_and_writes_a_report(run: Run, tmp_path: Path) -> None:
+    with running_sandbox(SandboxConfig()) as ehr:
+        good = run("ehr", "check", ehr.fhir_base_url, "--report", tmp_path / "report.html")
+        read_only = run("ehr", "check", f"{ehr.base_url}/personas/read-only/fhir")
+        missing = run("ehr", "check", f"{ehr.base_url}/nowhere", "--json")
+    assert good.exit_code == 0, good.output
+    assert good.stdout.splitlines()[-1] == f"{ehr.fhir_base_url}: OK"
+    assert "Overall: <strong>OK</strong>" in (tmp_path / "report.html").read_text()
+    assert read_only.exit_code == 0
+    assert "WARNING  Observation create: not listed: scores cannot be written" in read_only.stdout
+    assert missing.exit_code == 1
+    assert '"grade": "ERROR"' in missing.stdout
+
+
+def test_ehr_check_says_what_it_will_not_call(run: Run) -> None:
+    refused = run("ehr", "check", "http://ehr.example/fhir")
+    assert refused.exit_code == 1
+    assert "plain http needs allow_private" in refused.stderr
+    assert run("ehr", "check", "nonsense").exit_code == 1
