@@ -89,6 +89,8 @@ class ErrorPages:
             "Nothing was written to the chart." if in_launch else "No patient was opened, and nothing was written."
         )
         kicker = "The EHR could not be reached or refused" if in_launch else "The app was not opened"
+        if error.ehr_id is not None:
+            g.ehr_name = self._services.ehrs.get(error.ehr_id).name
         return self._answer(error, error.http_status, kicker=kicker, untouched=untouched, problem=error.problem)
 
     def app_error(self, error: AppError) -> ResponseReturnValue:

@@ -11,6 +11,9 @@ from collections import Counter
 
 from flask import Flask, Response, g, request
 
+from smart_app.logs import get_logger, log_event
+
+_log = get_logger(__name__)
 _BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -25,7 +28,7 @@ class Metrics:
         self._seconds = 0.0
 
     def install(self, app: Flask) -> None:
-        """Count every request of an app."""
+        """Count and log every request of an app, by route: an address has ids in it."""
 
         @app.before_request
         def start_clock() -> None:
@@ -34,7 +37,10 @@ class Metrics:
         @app.after_request
         def count(response: Response) -> Response:
             seconds = time.perf_counter() - g.get("started", time.perf_counter())
-            self.count_request(request.endpoint or "none", request.method, response.status_code, seconds)
+            endpoint = request.endpoint or "none"
+            self.count_request(endpoint, request.method, response.status_code, seconds)
+            status, duration_ms = response.status_code, round(seconds * 1000)
+            log_event(_log, "request", endpoint=endpoint, http_status=status, duration_ms=duration_ms)
             return response
 
     def count_request(self, endpoint: str, method: str, status: int, seconds: float) -> None:

@@ -41,7 +41,7 @@ def _record(alert_id: UUID, verb: str, record: Callable[[], AlertView]) -> Respo
         view = workflow.view_alert(services(), acting(), alert_id)
         page = review_page(view.screening_id) if on_review else _alert_page(view)
         return page, problem.http_status
-    anchor = f"alert-{alert_id}"
+    anchor = f"alert-h-{alert_id}"
     if on_review:
         return redirect(url_for("clinician.review", screening_id=view.screening_id, done="alert", _anchor=anchor), 303)
     return redirect(url_for("clinician.alert", alert_id=alert_id, done="alert", _anchor=anchor), 303)

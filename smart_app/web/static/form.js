@@ -192,5 +192,3 @@ keys.addEventListener("click", () => {
   keys.setAttribute("aria-pressed", String(keysOn));
   keys.textContent = keysOn ? "Turn keys off" : "Turn keys on";
 });
-const problems = document.querySelector("[data-focus]");
-if (problems) problems.focus();

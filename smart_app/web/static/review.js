@@ -1,4 +1,4 @@
-// Review, alert and outcome, improved: focus goes where the eye should, and an edited note is not left by mistake.
+// The review, improved: an edited note is not left by mistake, and a blocked signature leads to what blocks it.
 "use strict";
 
 const note = document.getElementById("note");
@@ -17,6 +17,3 @@ document.querySelectorAll("button[aria-disabled=true]").forEach((button) => butt
   const why = document.querySelector("#sign-why a");
   if (why) why.focus();
 }));
-const target = location.hash && document.getElementById(location.hash.slice(1));
-const place = document.querySelector("[data-focus]") || (target && target.querySelector("h2[tabindex]"));
-if (place) place.focus();

@@ -89,7 +89,7 @@ def test_closing_an_alert_takes_the_clinicians_own_words(browser: Browser, calls
         },
     )
 
-    assert answer.headers["Location"] == f"{SCREENING}/review?done=alert#alert-{samples.ALERT}"
+    assert answer.headers["Location"] == f"{SCREENING}/review?done=alert#alert-h-{samples.ALERT}"
     (alert_id, form), _ = calls.last("close_alert")
     assert alert_id == samples.ALERT
     assert form == AssessmentForm(
