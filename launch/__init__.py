@@ -12,7 +12,9 @@
 | tokens | exchange, refresh, revoke | Obtain access token, Refresh access token |
 | id_token, jwks | who the user is | Scopes for requesting identity data |
 | context, session | what is open; a launch pending and active | Launch context |
+| smart_style | the EHR's colors and sizes, checked before they are used | Launch context (smart_style_url) |
 | fhir_reader, fhir_writer | FHIR R4 with the token of one launch | Access FHIR API |
+| fields, urls, documents | JSON, addresses and cached documents, read once at the door | |
 | errors | all of them, with the words for the page | |
 
 Of the product only `smart_app.writeback` imports `fhir_writer`. Import the modules: the package itself exports nothing.

@@ -85,8 +85,6 @@ def complete_launch(
     """
     code = check_callback(parameters, pending, ehr_id=ehr.id, now=now)
     answer = exchange_code(code, pending, ehr=ehr, transport=transport, keys=keys, now=now, jti=jti)
-    if answer.scopes is None:  # a code exchange without scope is refused by its parser
-        raise InvalidTokenResponse("is missing", ehr_id=ehr.id, field="scope")
     missing = compare_scopes(pending.scopes_asked, answer.scopes)
     if missing.needed:
         raise NeededScopeMissing(missing.needed, ehr_id=ehr.id)
@@ -134,7 +132,7 @@ def _find_user(
 ) -> VerifiedIdToken | None:
     """Verify the id_token. None when the EHR did not grant `openid` and sent none: then nobody can sign."""
     if answer.id_token is None:
-        if answer.scopes is not None and "openid" in answer.scopes:
+        if "openid" in answer.scopes:
             raise MissingIdToken(ehr_id=ehr.id, field="id_token")
         return None
     if pending.issuer is None:

@@ -57,10 +57,11 @@ class RevocationResult(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenResponse:
-    """A parsed token response. `scopes` None only where a refresh left it out: then they are as before."""
+    """A parsed token response. `scope_given` False only where a refresh left it out: then the scopes are as before."""
 
     tokens: TokenSet
-    scopes: Scopes | None
+    scopes: Scopes
+    scope_given: bool
     context: LaunchContext
     id_token: str | None
 
@@ -88,7 +89,8 @@ def parse_token_response(
                 else _parse_token(fields, "refresh_token"),
                 expires_at=now + _parse_lifetime(fields),
             ),
-            scopes=None if scope is None else Scopes.parse(scope),
+            scopes=Scopes.parse(scope or ""),
+            scope_given=scope is not None,
             context=parse_launch_context(fields, fhir_base_url=fhir_base_url),
             id_token=fields.find_text("id_token"),
         )
@@ -139,7 +141,7 @@ def refresh_tokens(
         said = getattr(answer.context, name)
         if said is not None and said != getattr(active.context, name):
             raise PatientChanged("is another than at launch", ehr_id=active.ehr_id, field=name)
-    scopes = answer.scopes or active.scopes
+    scopes = answer.scopes if answer.scope_given else active.scopes
     return replace(
         active,
         scopes=scopes,

@@ -120,7 +120,9 @@ class Transport:
         TransportError; any status but 3xx is returned.
         """
         end = self._monotonic() + limits.seconds
-        for attempt in range(1, _MOST_TRIES + 1):
+        attempt = 0
+        while True:
+            attempt += 1
             wait = _FIRST_WAIT * 2 ** (attempt - 1)
             left = end - self._monotonic()
             try:
@@ -141,7 +143,6 @@ class Transport:
                 if response.status not in _TRY_AGAIN_STATUS or give_up:
                     return self._refuse_redirect(response, conditional=conditional)
             self._sleep(wait)
-        raise AssertionError("the last try returns or raises")
 
     def send(
         self,

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -94,7 +95,7 @@ Script = Answer | Callable[[Recorded], Answer]
 class FakeEhr:
     """The server. `on` scripts a path; several scripts are used in turn, the last one again and again."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Recorded] = []
         self._scripts: dict[tuple[str, str], list[Script]] = {}
         self._lock = threading.Lock()
@@ -110,7 +111,7 @@ class FakeEhr:
             def do_GET(self) -> None:
                 owner._serve(self)
 
-            do_POST = do_PUT = do_GET  # noqa: N815 - the names that http.server calls
+            do_POST = do_PUT = do_CONNECT = do_GET  # noqa: N815 - the names that http.server calls
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
                 pass
@@ -126,6 +127,8 @@ class FakeEhr:
                 pass
 
         self._server = Server(("127.0.0.1", 0), Handler)
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         self._thread.start()
         self.port = self._server.server_address[1]

@@ -225,6 +225,8 @@ def test_too_many_requests_says_how_long_to_wait(fake: FakeEhr, reader: FhirRead
 def test_address_is_built_only_from_a_type_and_an_id(fake: FakeEhr, reader: FhirReader, kind: str, id_: str) -> None:
     with pytest.raises(ValueError, match="type and id"):
         reader.read(kind, id_)
+    with pytest.raises(ValueError, match="resource type"):
+        reader.search("Patient/pat-1", [])
     assert fake.requests == []
 
 

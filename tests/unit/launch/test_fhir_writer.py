@@ -219,6 +219,11 @@ def test_hook_runs_before_the_first_byte_and_what_it_raises_stops_the_write(fake
     assert seen == [0]
 
 
+def test_writer_belongs_to_one_ehr(fake: FakeEhr, ehr: Ehr, transport: Transport) -> None:
+    with pytest.raises(ValueError, match="different EHRs"):
+        FhirWriter(active_launch(fake, ehr_id="other"), ehr, transport)
+
+
 # Update
 
 

@@ -11,6 +11,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from joserfc import jws, jwt
@@ -271,6 +273,13 @@ def test_key_of_another_use_algorithm_or_type_does_not_fit(key: Key) -> None:
         verify(sign_id_token(CLAIMS), keys=Keys(now=(key,)))
 
 
+def test_key_that_is_not_for_verifying_does_not_verify() -> None:
+    values = {name: value for name, value in RSA_KEY.as_dict(private=False).items() if name != "use"}
+    key = RSAKey.import_key({**values, "key_ops": ["encrypt"]})
+    with pytest.raises(IdTokenBadSignature):
+        verify(sign_id_token(CLAIMS), keys=Keys(now=(key,)))
+
+
 def test_rsa_key_below_2048_bits_does_not_fit() -> None:
     with pytest.warns(match="2048"):
         short = RSAKey.generate_key(1024, parameters={"kid": "short"})
@@ -299,8 +308,15 @@ def test_header_without_a_proper_algorithm_or_key_id_is_refused(header: dict[str
 
 def test_long_and_unknown_headers_are_accepted_and_critical_ones_are_not() -> None:
     assert verify(sign_id_token(CLAIMS, x5c=["x" * 3000])).subject == "user-1"
-    with pytest.raises(IdTokenMalformed):
-        verify(unsigned({"alg": "RS256", "kid": "ehr-1", "crit": ["x"], "x": 1}, b"x"))
+    for critical, accepted in (({}, True), ({"crit": ["x"]}, False)):
+        signed = unsigned({"alg": "RS256", "kid": "ehr-1", "x": 1, **critical}).rpartition(".")[0]
+        signature = RSA_KEY.private_key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+        token = f"{signed}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+        if accepted:
+            assert verify(token).subject == "user-1"
+            continue
+        with pytest.raises(IdTokenBadSignature):
+            verify(token)
 
 
 @pytest.mark.parametrize("token", ["", "a", "a.b", "a.b.c", "é.b.c", "e30.e30.e30", "x" * 20_001])
