@@ -54,9 +54,15 @@ def find_door(app: Services, approval: Approval) -> EhrDoor | None:
 
 
 def revoke_ended(app: Services) -> int:
-    """Revoke the tokens of ended sessions that nothing needs any more; give the number of sessions looked at."""
+    """Revoke the tokens of ended and of idle sessions that nothing needs any more; give the number looked at.
+
+    An idle session may still save into its form, which needs no token.
+    """
     with app.units.read() as unit:
-        sessions = unit.sessions.ended_with_tokens(app.clock())
+        sessions = (
+            *unit.sessions.ended_with_tokens(app.clock()),
+            *unit.sessions.idle_with_tokens(app.clock() - app.rules.idle),
+        )
     for session in sessions:
         revoke_unneeded(app, session)
     return len(sessions)

@@ -15,8 +15,10 @@ from fhir_mappings.chart_history import parse_score_observations
 from launch.errors import LaunchError
 from launch.fhir_reader import FhirResource, Read, Search, SearchResult
 from launch.session import ActiveLaunch
+from smart_app.access import event
 from smart_app.chart import Chart, ChartHistory, Visit, parse_visit
 from smart_app.library import Library
+from smart_app.model.audit import AuditAction
 from smart_app.model.identity import PatientIdentity
 from smart_app.model.patient_record import parse_patient_identity
 from smart_app.screening.tokens import get_active
@@ -71,6 +73,7 @@ def get_chart(app: Services, who: Acting) -> Chart:
         wanted = _chart_reads(who.patient.patient_id, encounter_id)
         wave = app.connections.reader(active).read_together(wanted, deadline=_SECONDS)
         chart = _build_chart(wave, encounter_id, who.now)
+        _audit_read(app, who, "patient")
         app.charts.keep(who.session.id, who.now, chart=chart)
     return chart
 
@@ -89,6 +92,7 @@ def get_visits(app: Services, who: Acting) -> tuple[Visit, ...]:
         kept = [visit for visit in parsed if visit is not None and visit.status not in _NO_VISITS]
         kept.sort(key=lambda visit: visit.start.earliest.timestamp() if visit.start else 0.0, reverse=True)
         visits = tuple(kept)
+        _audit_read(app, who, "visits")
         app.charts.keep(who.session.id, who.now, visits=visits)
     return visits
 
@@ -108,8 +112,15 @@ def get_history(app: Services, who: Acting) -> ChartHistory:
         wanted = {"observations": Search(resource_type="Observation", params=params)}
         wave = app.connections.reader(active).read_together(wanted, deadline=_SECONDS)
         history = _build_history(app.library, wave["observations"])
+        _audit_read(app, who, "results")
         app.charts.keep(who.session.id, who.now, history=history)
     return history
+
+
+def _audit_read(app: Services, who: Acting, kind: str) -> None:
+    with app.units.write() as unit:
+        unit.audit.append(event(who, AuditAction.CHART_READ, kind=kind))
+        unit.commit()
 
 
 def _chart_reads(patient_id: str, encounter_id: str | None) -> dict[str, Read | Search]:

@@ -24,9 +24,9 @@ def log_out(app: Services, who: Acting) -> None:
 
 
 def revoke_unneeded(app: Services, session: LaunchSession) -> None:
-    """Revoke an ended session's tokens unless rows of its signer still wait, for ten minutes at most."""
+    """Revoke an ended or idle session's tokens unless rows of its signer still wait, for ten minutes at most."""
     now = app.clock()
-    kept_until = (session.ended_at or now) + TOKENS_KEPT_FOR
+    kept_until = (session.ended_at or session.last_seen_at + app.rules.idle) + TOKENS_KEPT_FOR
     with app.units.read() as unit:
         waiting = unit.ledger.unfinished_for_patient(session.patient, session.user)
     if not waiting or now >= kept_until:

@@ -7,8 +7,7 @@ from uuid import UUID
 
 from fhir_mappings.change import Point, Source, fold_points, measure_change
 from fhir_mappings.instrument import Instrument, ScoreDefinition
-from smart_app.access import event, permitted
-from smart_app.model.audit import AuditAction
+from smart_app.access import permitted
 from smart_app.model.screening import Screening
 from smart_app.screening.answers import score_screening
 from smart_app.screening.context import get_chart, get_history
@@ -31,11 +30,9 @@ def view_history(app: Services, who: Acting) -> HistoryView:
     with permitted(app, who):
         chart = get_chart(app, who)
         history = get_history(app, who)
-        with app.units.write() as unit:
+        with app.units.read() as unit:
             signed = unit.screenings.for_patient(who.patient, COUNTED)
             open_results = {alert.screening_id for alert in unit.alerts.open_for_patient(who.patient)}
-            unit.audit.append(event(who, AuditAction.CHART_READ, kind="history"))
-            unit.commit()
     rows: list[ResultRow] = []
     results: list[tuple[Point, EarlierResult]] = []
     for instrument in app.library:

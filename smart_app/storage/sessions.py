@@ -110,6 +110,10 @@ class Sessions(Repository):
         """Give the sessions that ended before a time and whose tokens are still to be revoked."""
         return self._all(table.c.ended_at < ended_before, table.c.has_tokens)
 
+    def idle_with_tokens(self, seen_before: datetime) -> tuple[LaunchSession, ...]:
+        """Give the sessions, not ended, that nobody has used since a time and whose tokens are still kept."""
+        return self._all(table.c.ended_at.is_(None), table.c.last_seen_at < seen_before, table.c.has_tokens)
+
     def end_all_for_user(self, ehr_id: str, user: User, now: datetime) -> int:
         """End every open session of one person at one EHR; give their number."""
         mine = (table.c.ehr_id == ehr_id, table.c.user_issuer == user.issuer, table.c.user_subject == user.subject)
