@@ -47,13 +47,8 @@ _ASK_VENDOR = "Ask the EHR's vendor; the app works without and says so on the si
 
 def check_failure(name: str, error: LaunchError) -> Check:
     """Give the check that could not be made, because the document could not be read."""
-    problem = f"{error.problem} ({error.code})" if error.problem else error.code
-    return Check(
-        name=name,
-        grade=Grade.ERROR,
-        reason=f"{error.field + ': ' if error.field else ''}{problem}",
-        remedy=error.remedy,
-    )
+    reason = ": ".join(part for part in (error.code, error.field, error.problem) if part)
+    return Check(name=name, grade=Grade.ERROR, reason=reason, remedy=error.remedy)
 
 
 def check_configuration(ehr: Ehr, configuration: SmartConfiguration, features: Iterable[Feature]) -> tuple[Check, ...]:

@@ -113,7 +113,7 @@ class Audit(Repository):
     def _put_head(self, head: Head, *, is_first: bool) -> None:
         values = {name: getattr(head, name) for name in _HEAD_COLUMNS}
         if is_first:
-            self._connection.execute(insert(audit_head).values(id=_HEAD_ID, **values))
+            self._insert(audit_head, {"id": _HEAD_ID, **values})
         else:
             self._connection.execute(update(audit_head).where(audit_head.c.id == _HEAD_ID).values(**values))
         self._new_head = head

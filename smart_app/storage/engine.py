@@ -30,17 +30,21 @@ class Database:
     has_row_locks: bool
 
     def connect(self, *, writing: bool) -> Connection:
-        """Give a connection whose next transaction reads or writes. Blocks up to 10 s for SQLite's one writer."""
-        return self.engine.connect().execution_options(**{_WRITING: writing})
+        """Give a connection whose next transaction reads one state, or writes (SQLite: waits for its one writer)."""
+        connection = self.engine.connect()
+        if self.has_row_locks and not writing:
+            return connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        return connection.execution_options(**{_WRITING: writing})
 
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
 
 
-def open_database(url: str) -> Database:
+def open_database(url: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Database:
     """Open ``sqlite:///path`` or ``postgresql+psycopg://…``; nothing is created but SQLite's empty file.
 
+    ``busy_timeout_ms``: how long SQLite waits for its one write lock.
     Raises: StorageError for any other kind of URL. The URL itself, which can hold a password, is never in an error.
     """
     try:
@@ -57,7 +61,7 @@ def open_database(url: str) -> Database:
     # SQLite gives its -wal and -shm files the rights of the database file.
     path.touch(mode=0o600)
     # hide_parameters: what a statement holds never enters an exception.
-    engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, hide_parameters=True)
+    engine = create_engine(parsed, connect_args={"timeout": busy_timeout_ms / 1000}, hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return Database(engine=engine, has_row_locks=False)
@@ -66,8 +70,8 @@ def open_database(url: str) -> Database:
 def _prepare_sqlite(connection: SqliteConnection, _record: ConnectionPoolEntry) -> None:
     # None: the driver begins no transaction of its own; _begin_sqlite does.
     connection.isolation_level = None
+    # The driver has set busy_timeout from its `timeout` argument.
     for pragma in (
-        f"busy_timeout={BUSY_TIMEOUT_MS}",
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",

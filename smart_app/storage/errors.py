@@ -13,6 +13,15 @@ class StorageError(AppError):
     http_status = 500
 
 
+class DatabaseUnavailable(StorageError):
+    """The database does not answer, or its write lock was not free in time; nothing was changed."""
+
+    code = "database-unavailable"
+    title = "The app's database does not answer"
+    remedy = "Nothing was saved just now. Wait a moment, then try again; what you typed is kept in the form."
+    http_status = 503
+
+
 class UnknownRecord(StorageError):
     """There is no record with this id."""
 

@@ -14,12 +14,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sqlalchemy import RootTransaction
+from sqlalchemy.exc import OperationalError
+
 from smart_app.storage.alerts import Alerts
 from smart_app.storage.approvals import Approvals
 from smart_app.storage.audit import Audit
 from smart_app.storage.cipher import Cipher
 from smart_app.storage.engine import Database
-from smart_app.storage.errors import ReadOnlyUnit, UnitClosed
+from smart_app.storage.errors import DatabaseUnavailable, ReadOnlyUnit, UnitClosed
 from smart_app.storage.key_ring import KeyRing
 from smart_app.storage.ledger import Ledger
 from smart_app.storage.notes import Notes
@@ -33,8 +36,8 @@ from smart_app.storage.sessions import Sessions
 class Unit:
     """One transaction and its repositories. ``commit`` once, at the end; leaving without it undoes everything."""
 
-    def __init__(self, place: Place, keys: KeyRing, *, writing: bool) -> None:
-        self._connection = place.connection
+    def __init__(self, place: Place, keys: KeyRing, transaction: RootTransaction, *, writing: bool) -> None:
+        self._transaction = transaction
         self._writing = writing
         self._committed = False
         self.pending_launches = PendingLaunches(place)
@@ -57,7 +60,7 @@ class Unit:
         if self._committed:
             raise UnitClosed("this unit was committed already")
         self.audit.flush()
-        self._connection.commit()
+        self._transaction.commit()
         self._committed = True
         self.audit.announce()
 
@@ -72,19 +75,27 @@ class Units:
 
     @contextmanager
     def write(self) -> Iterator[Unit]:
-        """Open a unit that may commit; on SQLite it waits for the write lock first (up to 10 s)."""
+        """Open a unit that may commit; on SQLite it takes the write lock first, and waits up to 10 s for it.
+
+        Raises: DatabaseUnavailable.
+        """
         with self._open(writing=True) as unit:
             yield unit
 
     @contextmanager
     def read(self) -> Iterator[Unit]:
-        """Open a unit that sees one consistent state and changes nothing."""
+        """Open a unit that sees one consistent state and changes nothing. Raises: DatabaseUnavailable."""
         with self._open(writing=False) as unit:
             yield unit
 
     @contextmanager
     def _open(self, *, writing: bool) -> Iterator[Unit]:
-        # Leaving the connection rolls back whatever was not committed.
-        with self.database.connect(writing=writing) as connection:
-            place = Place(connection=connection, cipher=self._cipher, database=self.database)
-            yield Unit(place, self._keys, writing=writing)
+        try:
+            # Leaving the connection rolls back whatever was not committed.
+            with self.database.connect(writing=writing) as connection, connection.begin() as transaction:
+                place = Place(connection=connection, cipher=self._cipher, database=self.database)
+                yield Unit(place, self._keys, transaction, writing=writing)
+                if transaction.is_active:
+                    transaction.rollback()
+        except OperationalError as exc:
+            raise DatabaseUnavailable from exc

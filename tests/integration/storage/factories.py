@@ -126,9 +126,8 @@ def make_note(screening: Screening, **changes: Any) -> NoteDraft:
     return NoteDraft(**{**values, **changes})
 
 
-def make_approval(screening: Screening, **changes: Any) -> Approval:
-    number = next(_numbers)
-    identity = PatientIdentity(
+def make_identity() -> PatientIdentity:
+    return PatientIdentity(
         patient_id="p-1",
         name="Zoë NAME-MARKER",
         birth_date="1980-02-29",
@@ -139,11 +138,15 @@ def make_approval(screening: Screening, **changes: Any) -> Approval:
         active=False,
         replaced_by="p-2",
     )
+
+
+def make_approval(screening: Screening, **changes: Any) -> Approval:
+    number = next(_numbers)
     values: dict[str, Any] = {
         "id": new_id(),
         "screening_id": screening.id,
         "patient": screening.patient,
-        "patient_identity": identity,
+        "patient_identity": make_identity(),
         "encounter_id": "e-1",
         "signer": CLINICIAN,
         "signed_at": NOW,

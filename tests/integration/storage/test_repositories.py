@@ -30,6 +30,7 @@ from tests.integration.storage.factories import (
     PATIENT,
     make_alert,
     make_approval,
+    make_identity,
     make_row,
     make_saved,
     make_screening,
@@ -67,6 +68,7 @@ def test_a_screening_comes_back_with_every_save_in_order(units: Units) -> None:
         completed_at=NOW + MINUTE,
         ended_reason="wrong patient",
         comment="spoke slowly",
+        identity=make_identity(),
         answers=answers,
         version=4,
     )

@@ -11,7 +11,9 @@ import pytest
 
 from smart_app.model.audit import AuditAction, AuditEvent
 from smart_app.model.screening import Screening
-from smart_app.storage.errors import ReadOnlyUnit, StaleVersion, UnitClosed, UnknownScreening
+from smart_app.storage.engine import open_database
+from smart_app.storage.errors import DatabaseUnavailable, ReadOnlyUnit, StaleVersion, UnitClosed, UnknownScreening
+from smart_app.storage.key_ring import KeyRing
 from smart_app.storage.unit_of_work import Units
 from tests.integration.storage.factories import CLINICIAN, MINUTE, NOW, PATIENT, make_note, make_saved, make_screening
 
@@ -47,6 +49,27 @@ def test_a_commit_is_seen_by_the_next_unit_and_by_another_process(units: Units, 
     with units.read() as unit:
         assert unit.screenings.get(screening.id) == screening
     assert database_path.stat().st_mode & 0o077 == 0
+
+
+def test_a_write_lock_that_does_not_come_free_is_said_in_words(
+    units: Units, database_path: Path, keys: KeyRing
+) -> None:
+    impatient = Units(open_database(f"sqlite:///{database_path}", busy_timeout_ms=1), keys)
+    with units.write(), pytest.raises(DatabaseUnavailable), impatient.write():
+        pass
+    with impatient.write() as unit:
+        unit.commit()
+    impatient.database.close()
+
+
+def test_a_wish_of_one_unit_to_write_begins_with_the_lock(units: Units, database_path: Path, keys: KeyRing) -> None:
+    """BEGIN IMMEDIATE: a unit that has only read so far already holds the lock, so it cannot fail half-way."""
+    impatient = Units(open_database(f"sqlite:///{database_path}", busy_timeout_ms=1), keys)
+    with units.write() as unit:
+        unit.screenings.for_patient(PATIENT)
+        with pytest.raises(DatabaseUnavailable), impatient.write():
+            pass
+    impatient.database.close()
 
 
 def test_a_unit_commits_once(units: Units) -> None:
