@@ -37,15 +37,17 @@ class _Found:
 def look_up_unknown(claims: Claims, approval: Approval, door: EhrDoor, now: datetime) -> None:
     """Look for every row of unknown outcome, and for the ids of those written without; record what was found.
 
-    Reads only. Rows sent together stand or fall together: while one of them is found, none is proven absent.
+    Reads only. Rows sent together stand or fall together: while one of them is in the chart, none is proven absent.
     """
-    rows = [row for row in claims.rows() if row.resource and _is_due(row, now)]
+    standing = claims.rows()
+    rows = [row for row in standing if row.resource and _is_due(row, now)]
     found = {row.id: _search(row, approval, door) for row in rows}
-    sent_with_one_found = {row.sent_at for row in rows if (seen := found[row.id]) is not None and seen.matches}
+    in_chart = {row.sent_at for row in standing if row.state is RowState.WRITTEN}
+    in_chart |= {row.sent_at for row in rows if (seen := found[row.id]) is not None and seen.matches}
     moved = [
         change
         for row in rows
-        if (change := _move(row, found[row.id], door, now, proven=row.sent_at not in sent_with_one_found)) is not None
+        if (change := _move(row, found[row.id], door, now, alone=row.sent_at not in in_chart)) is not None
     ]
     if moved:
         claims.record(moved)
@@ -84,7 +86,7 @@ def _is_ours(match: FhirResource, row: LedgerRow, approval: Approval, door: EhrD
     )
 
 
-def _move(row: LedgerRow, found: _Found | None, door: EhrDoor, now: datetime, *, proven: bool) -> LedgerRow | None:
+def _move(row: LedgerRow, found: _Found | None, door: EhrDoor, now: datetime, *, alone: bool) -> LedgerRow | None:
     if found is not None and len(found.matches) == 1:
         return _written(row, found.matches[0], now)
     if row.state is RowState.WRITTEN:
@@ -97,7 +99,7 @@ def _move(row: LedgerRow, found: _Found | None, door: EhrDoor, now: datetime, *,
         found = _Found(matches=(), complete=True)
     if len(found.matches) > 1:
         return row.look_up(now, reason_code="several-found", reason=_SEVERAL, not_before=_next(row, door, now))
-    return _absent(row, door, now, counts=found.complete and proven)
+    return _absent(row, door, now, counts=found.complete and alone)
 
 
 def _written(row: LedgerRow, match: FhirResource, now: datetime) -> LedgerRow:

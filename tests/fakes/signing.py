@@ -35,12 +35,13 @@ ORGANIZATION = Party(reference="Organization/alder-creek", display="Alder Creek"
 
 
 class Clock:
-    """A clock that moves when it is told to."""
+    """A clock that moves when it is told to, and by a microsecond each time it is read."""
 
     def __init__(self) -> None:
         self.now = NOW
 
     def __call__(self) -> datetime:
+        self.now += timedelta(microseconds=1)
         return self.now
 
     def go(self, **time: float) -> None:

@@ -22,7 +22,7 @@ from smart_app.storage.errors import StaleVersion, UnknownApproval
 from smart_app.storage.ledger import _SIGNED, _Signed
 from smart_app.storage.tables import ledger_rows
 from smart_app.storage.unit_of_work import Units
-from smart_app.writeback.errors import AlertStillOpen, ChangedSinceShown, ChoiceMissing
+from smart_app.writeback.errors import AlertStillOpen, ChangedSinceShown, ChoiceMissing, PlanNotMet
 from smart_app.writeback.signing import sign
 from smart_app.writeback.writer import write_approval
 from tests.fakes.ehr_door import PATIENT, FakeChart, open_fake_door
@@ -126,6 +126,15 @@ def test_an_open_alert_blocks_the_signature_even_when_the_page_let_it_through(un
     with pytest.raises(AlertStillOpen):
         sign(units, request, now=NOW, new_id=counting_ids(), random_bytes=bytes)
     assert refused_codes(units) == ["alert-still-open"]
+    assert nothing_signed(units)
+
+
+def test_resources_that_the_plan_did_not_show_are_not_signed(units: Units) -> None:
+    door = open_fake_door(FakeChart())
+    plan = sign_request(door, reviewed_screening()).plan
+    fewer = tuple(replace(line, count=8) if line.count == 9 else line for line in plan.lines)
+    with pytest.raises(PlanNotMet):
+        sign_reviewed(units, door, plan=replace(plan, lines=fewer))
     assert nothing_signed(units)
 
 

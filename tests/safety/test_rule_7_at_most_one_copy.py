@@ -215,6 +215,67 @@ def test_several_copies_are_shown_to_a_person_and_nothing_is_sent(units: Units) 
     assert len(chart.posts) == posts
 
 
+class PartialChart(FakeChart):
+    """Gives a part of what it has: the search index shows only what stands in ``indexed``, or pages are missing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.indexed: frozenset[str] | None = None
+        self.complete = True
+
+    def search(self, resource_type: str, params: Iterable[tuple[str, str]]) -> SearchResult:
+        found = super().search(resource_type, params)
+        shown = [match for match in found.resources if self.indexed is None or match.resource_type in self.indexed]
+        return SearchResult(resources=tuple(shown), complete=self.complete)
+
+
+def test_two_empty_searches_of_which_pages_are_missing_prove_nothing(units: Units) -> None:
+    chart, clock = PartialChart(), Clock()
+    chart.complete, chart.indexed = False, frozenset()
+    door = open_door("search", chart)
+    approval = sign_reviewed(units, door)
+    chart.script = [Act.LOSE_ANSWER]
+    for _ in range(6):
+        write_approval(units, approval.id, door, clock=clock)
+        clock.go(hours=1)
+
+    first = rows_of(units, approval.id)[0]
+    assert (first.state, first.look_ups) == (RowState.UNKNOWN, 0)
+    assert set(chart.copies().values()) == {1}
+
+
+def test_while_a_part_of_a_transaction_is_found_no_other_part_is_proven_absent(units: Units) -> None:
+    chart, clock = PartialChart(), Clock()
+    chart.indexed = frozenset({"Observation"})
+    # Not conditional: a second POST of what the index hides would be a second copy.
+    door = open_fake_door(chart, profile=SEARCH, capabilities=capabilities(transaction=True))
+    approval = sign_reviewed(units, door)
+    chart.script = [Act.LOSE_ANSWER]
+    for _ in range(6):
+        write_approval(units, approval.id, door, clock=clock)
+        check_truth(units, approval.id, chart)
+        clock.go(hours=1)
+    assert len(chart.posts) == 1
+
+    chart.indexed = None
+    assert write_approval(units, approval.id, door, clock=clock).finished
+
+
+def test_what_began_one_by_one_goes_on_one_by_one(units: Units) -> None:
+    chart, clock = FakeChart(), Clock()
+    single = open_door("search", chart)
+    approval = sign_reviewed(units, single)
+    chart.script = [Act.TAKE, Act.TAKE, Act.UNREACHABLE]
+    write_approval(units, approval.id, single, clock=clock)
+    clock.go(minutes=1)
+
+    report = write_approval(units, approval.id, open_door("transaction", chart), clock=clock)
+
+    assert report.finished
+    assert set(chart.copies().values()) == {1}
+    assert "Bundle" not in {post["resourceType"] for post in chart.posts}
+
+
 class LaxChart(FakeChart):
     """Ignores search parameters that it does not know, as R4 lets a server do."""
 

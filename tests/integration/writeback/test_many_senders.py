@@ -65,6 +65,16 @@ def test_a_claim_that_another_has_taken_over_sends_nothing_and_records_nothing(
     assert quick.rows()[0] == theirs
 
 
+def test_one_claim_sends_once(units: Units, chart: FakeChart, clock: Clock) -> None:
+    approval = sign_reviewed(units, open_fake_door(chart))
+    claims = claims_of(units, approval, clock)
+    row = claims.claim_ready(())
+    assert row is not None
+    claims.start_sending([row])
+    with pytest.raises(LostClaim):
+        claims.start_sending([row])
+
+
 def test_due_work_is_finished_through_the_signers_own_launch(units: Units, chart: FakeChart, clock: Clock) -> None:
     door = open_fake_door(chart)
     approval = sign_reviewed(units, door)
