@@ -19,6 +19,8 @@ from launch.transport import HttpResponse, Limits, Transport
 T = TypeVar("T")
 
 SHORTEST, USUAL, LONGEST = timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=24)
+# An EHR may name a new style address at each launch: the cache stays small whatever it does.
+_MOST_ENTRIES = 500
 _MAX_AGE = re.compile(r"(?:^|[,\s])max-age=\"?(\d{1,10})")
 
 
@@ -67,6 +69,8 @@ class DocumentCache:
         else:
             parsed, etag = parse(response), response.headers.get("ETag")
         with self._lock:
+            if len(self._entries) >= _MOST_ENTRIES:
+                del self._entries[min(self._entries, key=lambda kept: self._entries[kept].fresh_until)]
             self._entries[key] = _Entry(document=parsed, etag=etag, fresh_until=now + _lifetime(response))
         return parsed
 

@@ -27,6 +27,8 @@ _current: ContextVar[Exchange] = ContextVar("launch_exchange")
 class Exchange:
     """The state of one request. `sent` turns true directly before the first byte, `expired` when the deadline fell.
 
+    `hook_failure`: what `before_first_byte` raised, kept because urllib3 would take an OSError for one of the network.
+
     `find_addresses`: host and port → addresses that were checked; None behind a proxy, which resolves the name itself.
     """
 
@@ -39,6 +41,7 @@ class Exchange:
     ) -> None:
         self.sent = False
         self.expired = False
+        self.hook_failure: Exception | None = None
         self.find_addresses = find_addresses
         self._before_first_byte = before_first_byte
         self._connection: HTTPConnection | None = None
@@ -67,9 +70,17 @@ class Exchange:
             if self.expired:
                 raise TimeoutError("deadline")
         if not self.sent:
-            if self._before_first_byte is not None:
-                self._before_first_byte()
+            self._run_hook()
             self.sent = True
+
+    def _run_hook(self) -> None:
+        if self._before_first_byte is None:
+            return
+        try:
+            self._before_first_byte()
+        except Exception as exc:
+            self.hook_failure = exc
+            raise
 
     def _abort(self) -> None:
         with self._lock:

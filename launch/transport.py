@@ -215,6 +215,8 @@ class Transport:
                 finally:
                     answer.close()
         except (requests.RequestException, HTTPError, HTTPException, OSError) as exc:
+            if exchange.hook_failure is not None:
+                raise exchange.hook_failure from None
             raise self._failure(exchange, exc) from exc
         if exchange.expired:
             raise ReadTimeout("deadline", sent=True, ehr_id=self.ehr.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -70,6 +71,16 @@ def test_no_value_can_leave_its_declaration(name: str, value: str) -> None:
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]"])
 def test_what_is_not_a_style_is_no_style(body: bytes) -> None:
     assert parse_smart_style(body) == {}
+
+
+def test_cache_stays_small_whatever_addresses_an_ehr_names(
+    fake: FakeEhr, transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("launch.documents._MOST_ENTRIES", 2)
+    cache = DocumentCache()
+    for minute, name in enumerate(("a", "b", "c", "c", "b", "a")):
+        fetch_smart_style(f"{fake.origin}/{name}", transport, cache, NOW + timedelta(seconds=minute))
+    assert [request.path for request in fake.requests] == ["/a", "/b", "/c", "/a"]
 
 
 def test_style_is_fetched_once_and_only_from_an_allowed_host(fake: FakeEhr, transport: Transport) -> None:

@@ -387,6 +387,15 @@ def test_before_first_byte_runs_once_connected_and_can_stop_the_request(fake: Fa
     assert len(fake.requests) == 1
 
 
+def test_what_the_hook_raises_is_never_taken_for_the_network(fake: FakeEhr, transport: Transport) -> None:
+    def disk_full() -> None:
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space left"):
+        post(transport, f"{fake.fhir_base_url}/Observation", before_first_byte=disk_full)
+    assert fake.requests == []
+
+
 def test_before_first_byte_is_not_called_when_nothing_can_be_sent(fake: FakeEhr) -> None:
     base = f"http://127.0.0.1:{closed_port()}/fhir"
     called: list[bool] = []
