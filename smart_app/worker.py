@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from launch.errors import LaunchError
 from smart_app.errors import AppError
@@ -16,6 +17,9 @@ from smart_app.screening.tokens import door_for
 from smart_app.services import Services
 from smart_app.writeback.door import EhrDoor
 from smart_app.writeback.writer import finish_due
+
+_PENDING_MARKS_KEPT = timedelta(days=1)
+"""How long a used or expired ``state`` is still told from one that never was."""
 
 _log = get_logger(__name__)
 
@@ -35,7 +39,7 @@ def run_round(app: Services) -> Round:
     reports = finish_due(app.units, ehr_ids, lambda approval: find_door(app, approval), clock=app.clock)
     done = Round(written=len(reports), sessions=revoke_ended(app), stopped=stop_old_drafts(app))
     with app.units.write() as unit:
-        unit.pending_launches.purge(app.clock())
+        unit.pending_launches.purge(app.clock() - _PENDING_MARKS_KEPT)
         unit.commit()
     log_event(_log, "worker-round", count=done.written + done.sessions + done.stopped)
     return done

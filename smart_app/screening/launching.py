@@ -38,12 +38,16 @@ class BegunLaunch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedLaunch:
-    """A session that has begun. ``secret`` goes into the cookie of ``/launches/<launch_id>/`` and nowhere else."""
+    """A session that has begun. ``secret`` goes into the cookie of ``/launches/<launch_id>/`` and nowhere else.
+
+    ``instrument_id``: the one that the EHR asks for in fhirContext, None where it names none that we have.
+    """
 
     launch_id: str
     secret: str = field(repr=False)
     framed: bool
     ehr_id: str
+    instrument_id: str | None
 
 
 def begin_launch(app: Services, *, iss: str, launch: str | None, framed: bool, correlation_id: str) -> BegunLaunch:
@@ -105,14 +109,11 @@ def finish_launch(
     """
     now = app.clock()
     taken = _take(app, find_state(params), binding, correlation_id)
+    launch_id = app.new_secret()
     try:
         pending = PendingLaunch.from_json(taken.pending_json)
         active = app.connections.complete(params, pending, ehr_id=taken.ehr_id, now=now)
-        launch_id = app.new_secret()
-        wave = fetch_first_wave(app, active, now)
-        user = _user_of(active, wave, launch_id)
-        if user.is_patient_side:
-            raise NotAllowed(field="fhirUser")
+        wave, user = _read_who(app, active, launch_id)
     except (LaunchError, AppError) as refusal:
         _audit_refusal(app, taken.ehr_id, refusal, correlation_id)
         raise
@@ -148,7 +149,13 @@ def finish_launch(
             )
         unit.commit()
     app.charts.keep(launch_id, now, chart=wave.chart)
-    return FinishedLaunch(launch_id=launch_id, secret=secret, framed=taken.framed, ehr_id=active.ehr_id)
+    return FinishedLaunch(
+        launch_id=launch_id,
+        secret=secret,
+        framed=taken.framed,
+        ehr_id=active.ehr_id,
+        instrument_id=_find_asked_instrument(app, active),
+    )
 
 
 def open_session(app: Services, launch_id: str, secret: str | None, *, correlation_id: str) -> Acting:
@@ -193,6 +200,32 @@ def _take(app: Services, state: str, binding: str | None, correlation_id: str) -
     refusal = PendingLaunchExpired() if taken is PendingFate.EXPIRED else StateMismatch(field="state")
     _audit_refusal(app, taken.ehr_id if isinstance(taken, TakenLaunch) else None, refusal, correlation_id)
     raise refusal
+
+
+def _read_who(app: Services, active: ActiveLaunch, launch_id: str) -> tuple[FirstWave, User]:
+    """Read patient and user; tokens of a launch that is refused here are given back at once."""
+    try:
+        wave = fetch_first_wave(app, active, app.clock())
+        user = _user_of(active, wave, launch_id)
+        _check_clinician(user)
+    except (LaunchError, AppError):
+        app.connections.revoke(active, app.clock())
+        raise
+    return wave, user
+
+
+def _check_clinician(user: User) -> None:
+    if user.is_patient_side:
+        raise NotAllowed(field="fhirUser")
+
+
+def _find_asked_instrument(app: Services, active: ActiveLaunch) -> str | None:
+    """Give the instrument that the EHR asks for in fhirContext, None where it names none of the library's."""
+    for item in active.context.fhir_context:
+        instrument = None if item.canonical is None else app.library.find_by_canonical(item.canonical)
+        if instrument is not None:
+            return instrument.id
+    return None
 
 
 def _user_of(active: ActiveLaunch, wave: FirstWave, launch_id: str) -> User:

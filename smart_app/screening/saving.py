@@ -23,9 +23,13 @@ from smart_app.screening.form_words import say_progress, say_risk_notice, say_sa
 from smart_app.screening.opening import open_alerts
 from smart_app.screening.views import SavedView, SaveReport
 from smart_app.services import Acting, Services
+from smart_app.storage.errors import AlreadyExists, StaleVersion
 
 if TYPE_CHECKING:
     from smart_app.storage.unit_of_work import Unit
+
+
+_MOST_TRIES = 4
 
 
 def save_answers(app: Services, who: Acting, screening_id: UUID, incoming: Sequence[IncomingAnswer]) -> SaveReport:
@@ -33,12 +37,20 @@ def save_answers(app: Services, who: Acting, screening_id: UUID, incoming: Seque
 
     Raises: UnknownItem, UnknownOption (naming the linkId), IllegalMove, DraftTooOld, StaleVersion, NotThisPatient.
     """
-    with permitted(app, who, Right.ENTER, even_idle=True), app.units.write() as unit:
-        screening = get_own_draft(app, who, unit, screening_id)
-        instrument = get_instrument(app.library, screening.instrument_id)
-        good, fault = sort_incoming(instrument, incoming)
-        screening, saves, opened = apply_saves(app, who, unit, instrument, screening, incoming=good)
-        unit.commit()
+    with permitted(app, who, Right.ENTER, even_idle=True):
+        for tries_left in reversed(range(_MOST_TRIES)):
+            try:
+                with app.units.write() as unit:
+                    screening = get_own_draft(app, who, unit, screening_id)
+                    instrument = get_instrument(app.library, screening.instrument_id)
+                    good, fault = sort_incoming(instrument, incoming)
+                    screening, saves, opened = apply_saves(app, who, unit, instrument, screening, incoming=good)
+                    unit.commit()
+                break
+            except (StaleVersion, AlreadyExists):
+                # Another save of the same form was faster (PostgreSQL): decide again on what stands now.
+                if not tries_left:
+                    raise
     if fault is not None:
         raise fault
     risky = {alert.link_id for alert in opened}

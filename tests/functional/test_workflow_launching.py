@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,6 +13,7 @@ import requests
 from launch.errors import LaunchError, PendingLaunchExpired, StateMismatch, UnknownIssuer
 from launch.fhir_reader import FhirReader
 from launch.session import ActiveLaunch
+from launch.tokens import RevocationResult
 from smart_app.access import LaunchIdle, NotThisPatient
 from smart_app.model.audit import AuditAction
 from smart_app.model.rights import NotAllowed
@@ -92,7 +94,7 @@ def test_a_launch_that_fails_opens_nothing_and_is_audited(clinic: Clinic, simula
 @pytest.mark.parametrize(("user", "patient"), [("acct-delgado", "pt-01"), ("acct-castellanos", "pt-05")])
 def test_a_patient_or_relative_never_reaches_a_clinicians_page(clinic: Clinic, user: str, patient: str) -> None:
     begun, params = _go(clinic, user=user, patient=patient)
-    with pytest.raises((NotAllowed, LaunchError)):
+    with pytest.raises(NotAllowed):
         workflow.finish_launch(clinic.app, params=params, binding=begun.binding, correlation_id="c")
 
 
@@ -213,3 +215,31 @@ def count_waves(clinic: Clinic) -> list[set[str]]:
 
     clinic.app.connections.reader = counting  # type: ignore[method-assign]  # of this test's clinic only
     return waves
+
+
+def test_the_instrument_that_the_ehr_asks_for_is_found_by_its_canonical(clinic: Clinic) -> None:
+    begun, params = _go(clinic, questionnaire="https://smart-screening.org/fhir/Questionnaire/gad-7")
+    finished = workflow.finish_launch(clinic.app, params=params, binding=begun.binding, correlation_id="c")
+    assert finished.instrument_id == "gad-7"
+
+
+def test_an_instrument_that_we_do_not_have_opens_the_overview(clinic: Clinic) -> None:
+    begun, params = _go(clinic, questionnaire="https://elsewhere.example/Questionnaire/x")
+    finished = workflow.finish_launch(clinic.app, params=params, binding=begun.binding, correlation_id="c")
+    assert finished.instrument_id is None
+
+
+def test_the_tokens_of_a_refused_launch_are_given_back(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    revoked: list[str] = []
+    real = clinic.app.connections.revoke
+
+    def recording(active: ActiveLaunch, now: datetime) -> RevocationResult:
+        result = real(active, now)
+        revoked.append(result)
+        return result
+
+    monkeypatch.setattr(clinic.app.connections, "revoke", recording)
+    begun, params = _go(clinic, user="acct-delgado")
+    with pytest.raises(NotAllowed):
+        workflow.finish_launch(clinic.app, params=params, binding=begun.binding, correlation_id="c")
+    assert revoked == [RevocationResult.REVOKED]

@@ -1,0 +1,96 @@
+"""Settings become a running app: what the file says is what the use cases work by."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fhir_mappings.write_shape import ResourceKind
+from launch.scopes import Feature
+from smart_app.model.rights import Right
+from smart_app.settings import SettingsError, parse_settings
+from smart_app.storage.engine import open_database
+from smart_app.storage.key_ring import KeyRing
+from smart_app.storage.migrate import claim_environment, upgrade
+from smart_app.wiring import build_services, build_site_rules, create_app, open_units
+from tests.fakes.clinic import START
+
+EHR: dict[str, Any] = {
+    "id": "clinic",
+    "name": "Alder Creek",
+    "fhir_base_url": "https://ehr.example/fhir",
+    "client_id": "smart-screening",
+}
+SETTINGS: dict[str, Any] = {
+    "app": {"base_url": "http://127.0.0.1:8000", "environment": "test"},
+    "sessions": {"idle_minutes": 15, "absolute_hours": 8},
+    "practice": {"draft_hours": 48},
+    "rights": {"sign": [{"fhir_user_type": "Practitioner"}]},
+}
+
+
+def _settings(folder: Path, **ehr: Any) -> Any:
+    values = {**SETTINGS, "app": {**SETTINGS["app"], "database_url": f"sqlite:///{folder / 'app.db'}"}}
+    return parse_settings({**values, "ehr": [{**EHR, **ehr}]}, {}, folder=folder)
+
+
+def _prepare(settings: Any) -> None:
+    KeyRing.generate(START).save(settings.key_file)
+    database = open_database(settings.app.database_url)
+    upgrade(database)
+    claim_environment(database, settings.environment)
+    database.close()
+
+
+def test_limits_and_rights_are_those_of_the_file(tmp_path: Path) -> None:
+    rules = build_site_rules(_settings(tmp_path))
+    assert (rules.idle, rules.absolute) == (timedelta(minutes=15), timedelta(hours=8))
+    assert rules.draft_within == timedelta(hours=48)
+    assert [rule.right for rule in rules.rights] == [Right.SIGN]
+    assert rules.is_test
+
+
+@pytest.mark.parametrize(
+    ("writes", "kinds", "features"),
+    [
+        (
+            {"item_observations": False},
+            set(ResourceKind) - {ResourceKind.OBSERVATION_ITEM, ResourceKind.OBSERVATION_DIFFICULTY},
+            {Feature.WRITE_RESPONSES, Feature.WRITE_OBSERVATIONS, Feature.WRITE_NOTES, Feature.WRITE_PROVENANCE},
+        ),
+        (
+            {"observations": False, "responses": False, "provenance": False},
+            {ResourceKind.DOCUMENT_REFERENCE},
+            {Feature.WRITE_NOTES},
+        ),
+    ],
+)
+def test_only_what_the_site_writes_is_planned_and_asked_for(
+    tmp_path: Path, writes: dict[str, bool], kinds: set[ResourceKind], features: set[Feature]
+) -> None:
+    rules = build_site_rules(_settings(tmp_path, writes=writes)).at("clinic")
+    assert rules.write_site.kinds == kinds
+    assert rules.features == {Feature.BASE, *features}
+
+
+def test_signing_keys_are_needed_only_where_an_ehr_wants_them(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
+    _prepare(settings)
+    assert build_services(settings, units=open_units(settings)).connections.keys is None
+    signing = _settings(tmp_path, client_auth="private_key_jwt")
+    with pytest.raises(SettingsError, match="signing_keys_file"):
+        build_services(signing, units=open_units(signing))
+
+
+def test_the_web_app_answers_and_refuses_an_unknown_issuer(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
+    _prepare(settings)
+    client = create_app(settings).test_client()
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").status_code == 200
+    refused = client.get("/launch", query_string={"iss": "https://elsewhere.example/fhir", "launch": "x"})
+    assert refused.status_code in {400, 403, 404}
+    assert b"unknown-issuer" in refused.data
