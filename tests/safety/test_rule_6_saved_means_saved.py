@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from smart_app.model.screening import SavedStatus, ScreeningState
 from smart_app.screening import workflow
 from smart_app.services import Acting
 from smart_app.storage.errors import StaleVersion
-from tests.fakes.clinic import OKAFOR, Clinic, code_of, open_clinic, phq9
+from tests.fakes.clinic import OKAFOR, PHQ9, Clinic, code_of, open_clinic, phq9
 
 
 def _save(link_id: str, weight: int, *, device: str, sequence: int, seen: int) -> IncomingAnswer:
@@ -161,3 +162,17 @@ def test_rule_6_and_4_in_any_order_of_saves_history_only_grows_and_a_risk_answer
     risky = any(saved.link_id == "phq9-9" and saved.code != code_of("phq9-9", 0) for saved in before)
     assert len(clinic.alerts(screening_id)) == int(risky)
     workflow.stop_screening(clinic.app, who, screening_id, "next example")
+
+
+def test_rule_6_saves_at_the_same_moment_are_all_kept_and_open_one_alert(clinic: Clinic) -> None:
+    who = clinic.launch()
+    screening_id = clinic.start(who)
+    saves = [_save(link_id, 1, device=f"page-{link_id}", sequence=1, seen=0) for link_id in PHQ9]
+    saves += [_save("phq9-9", 1, device=f"other-{number}", sequence=1, seen=0) for number in range(3)]
+    with ThreadPoolExecutor(len(saves)) as pool:
+        reports = list(pool.map(lambda save: workflow.save_answers(clinic.app, who, screening_id, [save]), saves))
+    assert len(reports) == len(saves)
+    assert set(clinic.screening(screening_id).current_answers()) == set(PHQ9)
+    assert len(clinic.alerts(screening_id)) == 1
+    with clinic.app.units.read() as unit:
+        unit.audit.verify()
