@@ -116,6 +116,8 @@ def parse_settings(values: Mapping[str, Any], environ: Mapping[str, str], *, fol
     retention = _section(RetentionSection, "retention", merged, faults)
     logs = _section(LogsSection, "logs", merged, faults)
     faults += _check_rights(rights, ehrs)
+    if http is not None and http.ca_file is not None and not (folder / http.ca_file).is_file():
+        faults.append(Fault(where="http.ca_file", problem="there is no such file"))
     if (
         faults
         or not (app and crisis and http and sessions and rights)
@@ -182,6 +184,9 @@ def _check_rights(rights: RightsSection | None, ehrs: tuple[Ehr, ...]) -> list[F
                 faults.append(Fault(where=f"rights.{name}[{index}].ehr", problem="there is no such [[ehr]]"))
             if entry.supervisor is not None and name != "sign":
                 faults.append(Fault(where=f"rights.{name}[{index}].supervisor", problem="belongs to sign only"))
+            elif entry.supervisor is not None and not rights.co_sign:
+                problem = "the signature would wait for ever: name the supervisor in co_sign too"
+                faults.append(Fault(where=f"rights.{name}[{index}].supervisor", problem=problem))
     return faults
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -45,6 +46,13 @@ def _check_time_zone(name: str) -> str:
     return name
 
 
+def _check_instrument(name: str) -> str:
+    shipped = sorted(file.name.removesuffix(".json") for file in resources.files("fhir_mappings.instruments").iterdir())
+    if name not in shipped:
+        raise ValueError("is no instrument that ships: `smart-screening instruments list` names them")
+    return name
+
+
 def _check_database_url(url: str) -> str:
     if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
         raise ValueError("must be sqlite:///FILE or postgresql+psycopg://…")
@@ -66,7 +74,6 @@ class AppSection(Section):
     key_file: Path = Path("smart-screening.keys.json")
     signing_keys_file: Path = Path("smart-screening.jwks.json")
     canonical_base: str | None = None
-    support_contact: Text | None = None
 
     @property
     def is_loopback(self) -> bool:
@@ -126,7 +133,10 @@ class RightsSection(Section):
 class InstrumentsSection(Section):
     """``[instruments]``: which are offered, in this order; ``prorate`` allows missing-item rules not of the author."""
 
-    enabled: tuple[Text, ...] = ("phq-9", "gad-7")
+    enabled: Annotated[tuple[Annotated[str, AfterValidator(_check_instrument)], ...], Field(min_length=1)] = (
+        "phq-9",
+        "gad-7",
+    )
     prorate: bool = False
 
 

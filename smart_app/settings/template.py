@@ -76,8 +76,6 @@ country = {_text(answers.country)}
 #time_zone = "UTC"
 # Base of a site's own instruments' canonicals.
 #canonical_base = "https://forms.example.org/fhir"
-# Shown on error pages: whom to call.
-#support_contact = "IT service desk, extension 4000"
 """
 
 

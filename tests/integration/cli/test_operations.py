@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from smart_app.model.audit import AuditAction, AuditEvent
+from smart_app.model.ledger import RowState
+from smart_app.model.screening import ScreeningState
 from smart_app.settings import load_settings
 from smart_app.settings.sections import RightsEntry
 from smart_app.storage.engine import open_database
@@ -17,7 +20,7 @@ from smart_app.storage.key_ring import KeyRing
 from smart_app.storage.opening import open_units
 from smart_app.storage.unit_of_work import Units
 from tests.integration.cli.conftest import INIT, Run
-from tests.integration.storage.factories import NOW, PATIENT, make_saved, make_screening
+from tests.integration.storage.factories import NOW, PATIENT, make_approval, make_row, make_saved, make_screening
 
 CONFIG = Path("smart-screening.toml")
 
@@ -179,10 +182,33 @@ def test_purge_counts_first_and_a_legal_hold_is_audited(installed: Run) -> None:
     assert details[:2] == [{"legal_hold": "placed"}, {"legal_hold": "released"}]
 
 
+def test_purge_erases_what_is_due_and_says_so_in_the_audit(installed: Run) -> None:
+    screening = make_screening(
+        answers=(make_saved(),), state=ScreeningState.SIGNED, updated_at=datetime(2020, 1, 1, tzinfo=UTC)
+    )
+    approval = make_approval(screening)
+    row = make_row(approval, kind="questionnaire-response", state=RowState.WRITTEN)
+    with _units().write() as unit:
+        unit.screenings.add(screening)
+        unit.approvals.add(approval)
+        unit.ledger.add_all([row])
+        unit.commit()
+    assert installed("purge", "--dry-run").stdout == "1 screenings are due.\n"
+    with _units().read() as unit:
+        assert unit.screenings.get(screening.id).answers == screening.answers
+    assert installed("purge").exit_code == 0
+    with _units().read() as unit:
+        assert unit.screenings.get(screening.id).answers == ()
+        entities = [event.entity for _, event in unit.audit.export()]
+        assert unit.audit.verify().is_intact
+    assert entities == [f"screening/{screening.id}", None]
+
+
 def test_ehr_list_and_sheet_speak_of_the_settings(installed: Run) -> None:
     listed = json.loads(installed("ehr", "list", "--json").stdout)
     assert [entry["fhirBaseUrl"] for entry in listed["ehrs"]] == ["https://ehr.example/fhir"]
     assert "generic" in listed["profiles"]
+    assert "https://ehr.example/fhir" in installed("ehr", "list").stdout
     sheet = installed("ehr", "sheet").stdout
     for line in (
         "- Launch URL: `https://app.example/launch`",

@@ -8,8 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,8 +21,11 @@ import requests
 from sandbox_ehr.config import SandboxConfig
 from sandbox_ehr.server import running_sandbox
 from smart_app.cli.demo import running_demo
+from smart_app.cli.worker import run_rounds
 from smart_app.settings import load_settings
+from smart_app.storage.errors import DatabaseUnavailable
 from smart_app.storage.opening import open_units
+from smart_app.wiring import build_services
 from tests.integration.cli.conftest import Run
 
 COMMAND = (sys.executable, "-c", "from smart_app.cli import main; main()")
@@ -167,3 +173,31 @@ def test_ehr_check_says_what_it_will_not_call(run: Run) -> None:
     assert refused.exit_code == 1
     assert "plain http needs allow_private" in refused.stderr
     assert run("ehr", "check", "nonsense").exit_code == 1
+    missing = run("ehr", "check", "https://ehr.example/fhir", "--config", "nowhere.toml")
+    assert (missing.exit_code, "nowhere.toml" in missing.stderr) == (1, True)
+
+
+def test_ehr_check_takes_the_entry_of_the_settings(run: Run, tmp_path: Path) -> None:
+    with running_demo(tmp_path, "open", 0, 0) as launcher:
+        result = run("ehr", "check", f"{launcher}fhir/", "--config", tmp_path / "smart-screening.toml")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == f"{launcher}fhir: OK"
+
+
+def test_a_database_that_is_away_for_a_round_does_not_end_the_worker(installed: Run, tmp_path: Path) -> None:
+    settings = load_settings(tmp_path / "smart-screening.toml", {})
+    units = open_units(settings)
+    services = build_services(settings, units=units)
+    stop = threading.Event()
+    rounds: list[str] = []
+
+    def clock() -> datetime:
+        rounds.append("begun")
+        if len(rounds) == 1:
+            raise DatabaseUnavailable
+        stop.set()
+        return datetime.now(UTC)
+
+    run_rounds(replace(services, clock=clock), stop, 0)
+    assert len(rounds) > 1
+    units.database.close()

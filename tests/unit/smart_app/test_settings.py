@@ -115,7 +115,14 @@ def test_every_fault_is_named_at_once() -> None:
         (make_values(crisis={"contact": ""}), "crisis.contact"),
         (make_values(rights={"sign": [{"identities": ["x"], "ehr": "other"}]}), "rights.sign[0].ehr"),
         (make_values(rights={"co_sign": [{"identities": ["x"], "supervisor": "y"}]}), "rights.co_sign[0].supervisor"),
+        (
+            make_values(rights={"sign": [{"identities": ["x"], "supervisor": "y"}]}),
+            "rights.sign[0].supervisor",
+        ),
         (make_values(retention={"audit_years": 5}), "retention.audit_years"),
+        (make_values(instruments={"enabled": []}), "instruments.enabled"),
+        (make_values(instruments={"enabled": ["phq-9", "../../secret"]}), "instruments.enabled[1]"),
+        (make_values(http={"ca_file": "nowhere.pem"}), "http.ca_file"),
     ],
 )
 def test_each_fault_is_named_by_its_setting(values: dict[str, Any], where: str) -> None:
@@ -231,7 +238,10 @@ def test_rights_become_rules_of_the_model() -> None:
         "ehr": "clinic",
         "supervisor": "Practitioner/9",
     }
-    settings = parse(make_values(rights={"sign": [entry], "close_alert": [{"identities": ["s-1"]}]}))
+    cosigner = {"identities": ["Practitioner/9"]}
+    settings = parse(
+        make_values(rights={"sign": [entry], "close_alert": [{"identities": ["s-1"]}], "co_sign": [cosigner]})
+    )
     assert build_rights_rules(settings.rights) == (
         RightsRule(right=Right.CLOSE_ALERT, identities=frozenset({"s-1"})),
         RightsRule(
@@ -242,6 +252,7 @@ def test_rights_become_rules_of_the_model() -> None:
             ehr_id="clinic",
             supervisor="Practitioner/9",
         ),
+        RightsRule(right=Right.CO_SIGN, identities=frozenset({"Practitioner/9"})),
     )
 
 
