@@ -25,7 +25,8 @@ EHR: dict[str, Any] = {
     "client_id": "smart-screening",
 }
 SETTINGS: dict[str, Any] = {
-    "app": {"base_url": "http://127.0.0.1:8000", "environment": "test"},
+    "app": {"base_url": "http://127.0.0.1:8000", "environment": "test", "time_zone": "America/Chicago"},
+    "alerts": {"readers": ["Practitioner/on-call"]},
     "sessions": {"idle_minutes": 15, "absolute_hours": 8},
     "practice": {"draft_hours": 48},
     "rights": {"sign": [{"fhir_user_type": "Practitioner"}]},
@@ -51,6 +52,8 @@ def test_limits_and_rights_are_those_of_the_file(tmp_path: Path) -> None:
     assert rules.draft_within == timedelta(hours=48)
     assert [rule.right for rule in rules.rights] == [Right.SIGN]
     assert rules.is_test
+    assert rules.zone.key == "America/Chicago"
+    assert rules.alert_readers == {"Practitioner/on-call"}
 
 
 @pytest.mark.parametrize(
