@@ -85,6 +85,8 @@ def _build_score(definition: ScoreDefinition, score: Score, report: ScoreReport)
     completeness = f"All {say_count(count, 'item')} answered."
     if missing:
         completeness = f"{count - missing} of {say_count(count, 'item')} answered: incomplete."
+    if score.positive is False:
+        completeness += " A negative screen is not a finding of low risk."
     return ScoreView(
         id=score.id,
         label=definition.label,

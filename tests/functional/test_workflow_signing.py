@@ -246,3 +246,16 @@ def test_a_result_signed_without_a_token_is_finished_in_the_signers_next_launch(
     workflow.finish_writing(clinic.app, again, screening_id)
     assert {row.state for row in clinic.rows(screening_id)} == {RowState.WRITTEN}
     assert workflow.view_home(clinic.app, again).unfinished == ()
+
+
+def test_what_is_unwritten_for_a_day_stands_on_every_signers_list_by_initials(clinic: Clinic) -> None:
+    who = clinic.launch("pt-01")
+    screening_id = clinic.give(who, phq9(*MILD))
+    workflow.view_review(clinic.app, who, screening_id)
+    _lose_token(clinic, who, refresh_token=False)
+    clinic.sign(who, screening_id)
+    assert workflow.view_worklist(clinic.app, clinic.launch("pt-02", LINDQVIST)).unwritten == ()
+    clinic.clock.move(hours=24, minutes=1)
+    (row,) = workflow.view_worklist(clinic.app, clinic.launch("pt-02", LINDQVIST)).unwritten
+    assert row.patient == "D. R. …0001"
+    assert row.what == "14 items not written, signed by Amara Okafor, MD"

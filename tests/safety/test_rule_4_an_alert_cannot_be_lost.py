@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -18,7 +19,7 @@ from smart_app.screening import workflow
 from smart_app.screening.forms import HandOverForm
 from smart_app.services import Acting
 from smart_app.writeback.errors import AlertStillOpen
-from tests.fakes.clinic import ASSESSMENT, BELL, FERREIRA, LINDQVIST, OKAFOR, Clinic, code_of, phq9
+from tests.fakes.clinic import ASSESSMENT, BELL, FERREIRA, LINDQVIST, OKAFOR, Clinic, code_of, open_clinic, phq9
 
 NINE = (0, 0, 0, 0, 0, 0, 0, 0, 1)
 
@@ -243,3 +244,12 @@ def test_rule_4_a_signed_result_keeps_its_alert_history(clinic: Clinic) -> None:
     clinic.sign(who, screening_id)
     assert clinic.screening(screening_id).state is ScreeningState.SIGNED
     assert [action.by.name for action in clinic.alerts(screening_id)[0].actions] == ["Amara Okafor, MD"]
+
+
+def test_rule_4_whom_the_site_names_sees_every_open_alert_of_its_ehr(tmp_path: Path) -> None:
+    rules = {"alert_readers": frozenset({f"Practitioner/{LINDQVIST}"})}
+    with open_clinic(tmp_path, rules=rules) as clinic:
+        clinic.give(clinic.launch("pt-01", BELL), phq9(*NINE))
+        (row,) = workflow.view_worklist(clinic.app, clinic.launch("pt-02", LINDQVIST)).alerts
+        assert row.state == "Open for 0 min, no action recorded"
+        assert workflow.view_worklist(clinic.app, clinic.launch("pt-02", OKAFOR)).alerts == ()

@@ -175,4 +175,4 @@ def test_rule_6_saves_at_the_same_moment_are_all_kept_and_open_one_alert(clinic:
     assert set(clinic.screening(screening_id).current_answers()) == set(PHQ9)
     assert len(clinic.alerts(screening_id)) == 1
     with clinic.app.units.read() as unit:
-        unit.audit.verify()
+        assert unit.audit.verify().is_intact
