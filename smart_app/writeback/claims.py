@@ -142,6 +142,41 @@ class Claims:
                 unit.audit.append(self._event(AuditAction.ROW_STOPPED, back, now, outcome=reason_code))
             unit.commit()
 
+    def hold_back(self, reason_code: str, reason: str) -> None:
+        """Let every unsent row that nobody holds wait, and say why: the page shows it. One line in the audit."""
+        now = self._clock()
+        with self._units.write() as unit:
+            free = [
+                row
+                for row in unit.ledger.rows_of(self._approval.id)
+                if row.state in {RowState.PLANNED, RowState.WAITING}
+                and (row.lease_until is None or row.lease_until <= now)
+            ]
+            for row in free:
+                waiting = row.postpone(RowState.WAITING, row.not_before, reason_code, reason)
+                unit.ledger.save(waiting, expected_attempt=row.attempt)
+            unit.audit.append(self._stop_event(reason_code, now, rows=len(free)))
+            unit.commit()
+
+    def refuse(self, reason_code: str) -> None:
+        """Audit that a launch was refused this approval; its rows stay as they are."""
+        with self._units.write() as unit:
+            unit.audit.append(self._stop_event(reason_code, self._clock(), rows=0))
+            unit.commit()
+
+    def _stop_event(self, reason_code: str, now: datetime, *, rows: int) -> AuditEvent:
+        return AuditEvent(
+            action=AuditAction.ROW_STOPPED,
+            at=now,
+            outcome=reason_code,
+            user=self._user,
+            patient=self._approval.patient,
+            launch_id=self._launch_id,
+            entity=f"approval/{self._approval.id}",
+            correlation_id=self._correlation_id,
+            detail={"rows": rows},
+        )
+
     def _audit_results(
         self, unit: Unit, rows: Sequence[LedgerRow], now: datetime, *, outcome: str | None = None
     ) -> None:

@@ -7,7 +7,6 @@ Encounter again (FHIR R4). It runs before each send, from the EHR, never from wh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from launch.errors import (
     BreakTheGlass,
@@ -22,92 +21,30 @@ from launch.urls import find_reference
 from smart_app.model.approval import Approval
 from smart_app.model.patient_record import MalformedPatient, parse_patient_identity
 from smart_app.writeback.door import EhrDoor
+from smart_app.writeback.stops import (
+    CANNOT_CHECK,
+    CHART_PROTECTED,
+    ENCOUNTER_CANCELLED,
+    ENCOUNTER_GONE,
+    ENCOUNTER_OF_ANOTHER,
+    NO_RIGHT_TO_CHECK,
+    NOT_CO_SIGNED,
+    OTHER_EHR,
+    OTHER_PATIENT,
+    OTHER_USER,
+    PATIENT_CHANGED,
+    PATIENT_DECEASED,
+    PATIENT_GONE,
+    PATIENT_INACTIVE,
+    PATIENT_MERGED,
+    PATIENT_UNREADABLE,
+    TOKEN_ENDED,
+    GuardStop,
+)
 
 USABLE_ENCOUNTER = frozenset({"planned", "arrived", "triaged", "in-progress", "onleave", "finished"})
 """Encounter.status that a result may belong to. A visit that ends between signing and sending is the usual course;
 one that was cancelled or entered in error is not."""
-
-_LOOK_AGAIN = "Nothing was sent. Look at the chart in the EHR; if the result belongs there, sign it anew."
-_TRY_LATER = "Nothing was sent and nothing is lost. Choose “Finish writing” in a moment."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GuardStop:
-    """Why nothing is sent now: a stable code, what happened, what to do. ``transient``: trying again may help."""
-
-    code: str
-    title: str
-    remedy: str
-    transient: bool = False
-
-
-OTHER_EHR = GuardStop(code="other-ehr", title="This launch belongs to another EHR", remedy=_LOOK_AGAIN)
-OTHER_PATIENT = GuardStop(code="other-patient", title="This launch belongs to another patient", remedy=_LOOK_AGAIN)
-OTHER_USER = GuardStop(
-    code="other-user",
-    title="Only the person who signed can send this",
-    remedy="It is sent when they open this patient's chart again and choose “Finish writing”.",
-    transient=True,
-)
-NOT_CO_SIGNED = GuardStop(
-    code="not-co-signed",
-    title="A co-signature is awaited",
-    remedy="Nothing is sent before the supervisor has co-signed.",
-    transient=True,
-)
-PATIENT_GONE = GuardStop(code="patient-gone", title="The EHR no longer has this patient's record", remedy=_LOOK_AGAIN)
-PATIENT_MERGED = GuardStop(
-    code="patient-merged", title="This patient's record was merged into another", remedy=_LOOK_AGAIN
-)
-PATIENT_INACTIVE = GuardStop(
-    code="patient-inactive", title="This patient's record is no longer in use", remedy=_LOOK_AGAIN
-)
-PATIENT_CHANGED = GuardStop(
-    code="patient-changed",
-    title="Name, birth date or identifiers of this patient have changed since signing",
-    remedy=_LOOK_AGAIN,
-)
-PATIENT_DECEASED = GuardStop(
-    code="patient-deceased",
-    title="The EHR now says that this patient has died",
-    remedy="Nothing was sent. If the result still belongs in the chart, sign it anew and confirm this on the page.",
-)
-PATIENT_UNREADABLE = GuardStop(
-    code="patient-unreadable",
-    title="The EHR's record of this patient cannot be read",
-    remedy="Nothing was sent. Tell your IT department.",
-)
-ENCOUNTER_GONE = GuardStop(code="encounter-gone", title="The EHR no longer has this visit", remedy=_LOOK_AGAIN)
-ENCOUNTER_OF_ANOTHER = GuardStop(
-    code="encounter-of-another-patient", title="The visit belongs to another patient", remedy=_LOOK_AGAIN
-)
-ENCOUNTER_CANCELLED = GuardStop(
-    code="encounter-cancelled", title="The visit was cancelled or entered in error", remedy=_LOOK_AGAIN
-)
-CHART_PROTECTED = GuardStop(
-    code="chart-protected",
-    title="The chart is protected",
-    remedy="Nothing was sent. Open the chart in the EHR and give the reason it asks for, then choose “Finish writing”.",
-    transient=True,
-)
-NO_RIGHT_TO_CHECK = GuardStop(
-    code="no-right-to-check",
-    title="The EHR does not let this app check the patient",
-    remedy="Nothing was sent. Open the app again from the chart; if it happens again, tell your IT department.",
-    transient=True,
-)
-TOKEN_ENDED = GuardStop(
-    code="token-ended",
-    title="The access that the EHR gave has ended",
-    remedy="What is left is sent when you open this patient's chart again and choose “Finish writing”.",
-    transient=True,
-)
-CANNOT_CHECK = GuardStop(
-    code="cannot-check",
-    title="The EHR did not answer when patient and visit were checked",
-    remedy=_TRY_LATER,
-    transient=True,
-)
 
 
 def check_door(approval: Approval, door: EhrDoor) -> GuardStop | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from smart_app.model.ledger import ENDED, LedgerRow, RowState
-from smart_app.writeback.guard import GuardStop
+from smart_app.writeback.stops import GuardStop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

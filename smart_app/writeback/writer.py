@@ -8,7 +8,7 @@ the truth (design: "The write path").
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
@@ -16,7 +16,9 @@ from fhir_mappings.bundle import build_transaction
 from fhir_mappings.r4 import Json
 from fhir_mappings.write_shape import ResourceKind
 from launch.ehr_profile import Use
+from launch.errors import LaunchError
 from launch.fhir_writer import OutcomeKind, WriteOutcome
+from smart_app.errors import AppError
 from smart_app.model.approval import Approval
 from smart_app.model.ledger import LedgerRow, RowState
 from smart_app.model.moves import IllegalMove
@@ -24,7 +26,7 @@ from smart_app.storage.errors import LostClaim
 from smart_app.storage.unit_of_work import Units
 from smart_app.writeback.claims import POST_SECONDS, Claims
 from smart_app.writeback.door import EhrDoor
-from smart_app.writeback.guard import TOKEN_ENDED, GuardStop, check_door, check_still_true
+from smart_app.writeback.guard import check_door, check_still_true
 from smart_app.writeback.look_up import look_up_unknown
 from smart_app.writeback.obstacles import may_create
 from smart_app.writeback.order import known_ids, left
@@ -32,25 +34,22 @@ from smart_app.writeback.plan import WriteMethod, choose_method
 from smart_app.writeback.report import WriteReport
 from smart_app.writeback.result_table import apply_each, apply_together
 from smart_app.writeback.signed import NotAsSigned, check_approval, find_search, planned_resource, resource_to_send
+from smart_app.writeback.stops import EHR_BUSY, EHR_UNREACHABLE, NOT_AS_SIGNED, STILL_SENDING, TOKEN_ENDED, GuardStop
 
-NOT_AS_SIGNED = GuardStop(code=NotAsSigned.code, title=NotAsSigned.title, remedy=NotAsSigned.remedy)
-EHR_UNREACHABLE = GuardStop(
-    code="ehr-unreachable",
-    title="The EHR could not be reached",
-    remedy="Nothing is lost: what is left is sent when it can be reached, or choose “Finish writing”.",
-    transient=True,
-)
-EHR_BUSY = GuardStop(
-    code="ehr-busy",
-    title="The EHR asked us to send later",
-    remedy="Nothing is lost: what is left is sent later, or choose “Finish writing” in a few minutes.",
-    transient=True,
-)
+PATIENCE = timedelta(seconds=45)
+"""How long one run begins new sends; a hanging EHR must not hold a page for a time-out per resource."""
+
 _PAUSES = {OutcomeKind.NOT_SENT: EHR_UNREACHABLE, OutcomeKind.TOO_MANY_REQUESTS: EHR_BUSY}
 
 
 def write_approval(
-    units: Units, approval_id: UUID, door: EhrDoor, *, clock: Callable[[], datetime], correlation_id: str | None = None
+    units: Units,
+    approval_id: UUID,
+    door: EhrDoor,
+    *,
+    clock: Callable[[], datetime],
+    correlation_id: str | None = None,
+    patience: timedelta = PATIENCE,
 ) -> WriteReport:
     """Look up what is unknown, send every row that is due, and tell where all stand. Never raises for an EHR.
 
@@ -69,7 +68,9 @@ def write_approval(
         correlation_id=correlation_id,
     )
     if stop is None:
-        stop = _Run(approval, claims, door, clock).run()
+        stop = _Run(approval, claims, door, clock, until=clock() + patience).run()
+    elif not stop.transient:
+        claims.refuse(stop.code)
     return WriteReport(approval_id=approval_id, rows=claims.rows(), stop=stop)
 
 
@@ -101,7 +102,10 @@ def finish_due(
 class _Run:
     """One pass over the rows of one approval through one door."""
 
-    def __init__(self, approval: Approval, claims: Claims, door: EhrDoor, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, approval: Approval, claims: Claims, door: EhrDoor, clock: Callable[[], datetime], *, until: datetime
+    ) -> None:
+        self._until = until
         self._approval = approval
         self._claims = claims
         self._door = door
@@ -116,7 +120,7 @@ class _Run:
         try:
             check_approval(self._approval, rows)
         except NotAsSigned:
-            return NOT_AS_SIGNED
+            return self._give_back((), NOT_AS_SIGNED)
         stop = self._send_together() if self._goes_together(rows) else self._send_in_order()
         if stop is None:
             look_up_unknown(self._claims, self._approval, self._door, self._clock())
@@ -160,6 +164,8 @@ class _Run:
             stop = self._send_one(row)
             if stop is not None:
                 return stop
+            if self._clock() >= self._until:
+                return STILL_SENDING if left(self._claims.rows()) else None
         return None
 
     def _send_one(self, row: LedgerRow) -> GuardStop | None:
@@ -207,8 +213,7 @@ class _Run:
             return _PAUSES.get(outcome.kind), False
         if self._refresh():
             return None, True
-        self._wait_for_token(rows)
-        return TOKEN_ENDED, False
+        return self._give_back((), TOKEN_ENDED), False
 
     def _check(self) -> GuardStop | None:
         """Run the guard; an ended token is refreshed once in a run."""
@@ -221,20 +226,21 @@ class _Run:
         if not self._may_refresh:
             return False
         self._may_refresh = False
-        door = self._door.refresh()
+        try:
+            door = self._door.refresh()
+        except (AppError, LaunchError):
+            # Whatever ended the launch, what is left waits for the signer's next one.
+            return False
         if door is None or check_door(self._approval, door) is not None:
             return False
         self._door = door
         return True
 
     def _give_back(self, rows: Sequence[LedgerRow], stop: GuardStop) -> GuardStop:
+        """Let these rows and all others that are unsent wait, with the reason that the page shows."""
         self._claims.release(rows, RowState.WAITING, stop.code, stop.title)
+        self._claims.hold_back(stop.code, stop.title)
         return stop
-
-    def _wait_for_token(self, rows: Sequence[LedgerRow]) -> None:
-        ids = {row.id for row in rows}
-        mine = [row for row in self._claims.rows() if row.id in ids and row.state is RowState.PLANNED]
-        self._claims.release(mine, RowState.WAITING, TOKEN_ENDED.code, TOKEN_ENDED.title)
 
     def _may_create(self, row: LedgerRow) -> bool:
         return may_create(self._door.scopes, ResourceKind(row.kind).resource_type)

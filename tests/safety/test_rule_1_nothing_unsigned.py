@@ -81,7 +81,7 @@ def test_a_stored_resource_that_was_changed_after_signing_is_never_sent(units: U
     assert report.stop is not None
     assert report.stop.code == "not-as-signed"
     assert chart.posts == []
-    assert {row.state for row in report.rows} == {RowState.PLANNED}
+    assert {(row.state, row.reason_code) for row in report.rows} == {(RowState.WAITING, "not-as-signed")}
 
 
 def _forge(units: Units, row: LedgerRow) -> None:

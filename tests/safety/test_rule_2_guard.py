@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from launch.errors import BreakTheGlass, Forbidden, Gone, LaunchError, MalformedResource, NotFhirJson, ServerFault
+from smart_app.model.audit import AuditAction
 from smart_app.model.identity import User
 from smart_app.model.ledger import RowState
 from smart_app.storage.unit_of_work import Units
@@ -81,7 +82,10 @@ def test_a_change_on_the_server_between_signing_and_sending_stops_every_send(uni
     assert report.stop is not None
     assert report.stop.code == code
     assert chart.posts == []
-    assert (report.rows[0].state, report.rows[0].reason_code) == (RowState.WAITING, code)
+    assert {(row.state, row.reason_code) for row in report.rows} == {(RowState.WAITING, code)}
+    with units.read() as unit:
+        stopped = [e.outcome for _, e in unit.audit.export() if e.action is AuditAction.ROW_STOPPED]
+    assert set(stopped) == {code}
 
 
 def test_the_guard_runs_before_each_send_and_not_once(units: Units) -> None:
@@ -170,6 +174,9 @@ def test_a_launch_of_another_patient_ehr_or_user_sends_nothing(units: Units, cha
     assert report.stop.code == code
     assert chart.posts == []
     assert {row.state for row in report.rows} == {RowState.PLANNED}
+    with units.read() as unit:
+        stopped = [e.outcome for _, e in unit.audit.export() if e.action is AuditAction.ROW_STOPPED]
+    assert stopped == ([] if report.stop.transient else [code])
 
 
 def test_a_refreshed_token_of_another_patient_sends_nothing(units: Units) -> None:

@@ -293,3 +293,35 @@ def test_every_step_of_a_row_is_audited_without_patient_text(units: Units, chart
     assert actions.count(AuditAction.ROW_SENDING) == 15
     assert actions.count(AuditAction.ROW_RESULT) == 15
     assert "Delgado" not in repr([event.detail for event in events])
+
+
+def test_a_launch_that_ends_while_it_is_refreshed_leaves_the_rest_waiting(
+    units: Units, chart: FakeChart, clock: Clock
+) -> None:
+    def over() -> None:
+        raise unauthorized()
+
+    door = open_fake_door(chart, refresh=over)
+    approval = sign_reviewed(units, door)
+    chart.script = [Act.TAKE, Act.UNAUTHORIZED]
+
+    report = write_approval(units, approval.id, door, clock=clock)
+
+    assert report.stop is not None
+    assert report.stop.code == "token-ended"
+    assert [row.state for row in report.rows] == [RowState.WRITTEN, *[RowState.WAITING] * 14]
+
+
+def test_a_slow_ehr_does_not_hold_the_page_for_every_resource(units: Units, chart: FakeChart, clock: Clock) -> None:
+    door = open_fake_door(chart)
+    approval = sign_reviewed(units, door)
+    chart.before_post = lambda: clock.go(seconds=20)
+
+    report = write_approval(units, approval.id, door, clock=clock)
+
+    assert report.stop is not None
+    assert (report.stop.code, len(chart.posts)) == ("still-sending", 3)
+
+    chart.before_post = lambda: None
+    assert write_approval(units, approval.id, door, clock=clock).finished
+    assert set(chart.copies().values()) == {1}
