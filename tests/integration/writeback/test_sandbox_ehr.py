@@ -33,7 +33,9 @@ from smart_app.model.approval import Approval
 from smart_app.model.identity import PatientKey, User
 from smart_app.model.ledger import RowState
 from smart_app.model.patient_record import parse_patient_identity
+from smart_app.storage.errors import LostClaim
 from smart_app.storage.unit_of_work import Units
+from smart_app.writeback.claims import Claims
 from smart_app.writeback.door import EhrDoor
 from smart_app.writeback.open_door import open_door
 from smart_app.writeback.signing import sign
@@ -248,3 +250,22 @@ def test_signer_of_another_issuer_sends_nothing(units: Units, launched: Launched
 
     assert report.stop is not None
     assert report.stop.code == "other-user"
+
+
+def test_a_claim_lost_at_the_last_moment_stops_the_request_before_its_first_byte(
+    units: Units, launched: Launched
+) -> None:
+    door = launched.door()
+    approval = launched.sign(units, door)
+    claims = Claims(units, approval, user=CLINICIAN, launch_id="launch-1", clock=now)
+    row = claims.claim_ready(())
+    assert row is not None
+    claims.start_sending([row])
+    seen = len(launched.sandbox.store.requests())
+
+    with pytest.raises(LostClaim):
+        door.writer.create(
+            json.loads(row.resource), deadline=10, before_first_byte=lambda: claims.start_sending([row]) and None
+        )
+
+    assert len(launched.sandbox.store.requests()) == seen
