@@ -26,6 +26,7 @@ class Feature(StrEnum):
     """What a site has switched on, as far as it needs access."""
 
     BASE = "base"
+    ROLES = "roles"
     CONDITIONS = "conditions"
     MEDICATIONS = "medications"
     DOCUMENTS = "documents"
@@ -145,6 +146,9 @@ _BY_FEATURE: dict[Feature, tuple[RequestedScope, ...]] = {
         RequestedScope(scope="patient/Observation.rs", reason="earlier results, to show change"),
         RequestedScope(scope="patient/QuestionnaireResponse.rs", reason="earlier answers, to show change"),
         RequestedScope(scope="user/Practitioner.r", reason="the name of the person who signs"),
+    ),
+    Feature.ROLES: (
+        RequestedScope(scope="user/PractitionerRole.rs", reason="the rights of the site depend on the role"),
     ),
     Feature.CONDITIONS: (RequestedScope(scope="patient/Condition.rs", reason="problems, shown beside a result"),),
     Feature.MEDICATIONS: (

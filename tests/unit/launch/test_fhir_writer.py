@@ -145,6 +145,14 @@ def test_malformed_2xx_is_unknown(fake: FakeEhr, writer: FhirWriter, answer: Ans
     assert create(fake, writer, answer).kind is OutcomeKind.UNKNOWN
 
 
+@pytest.mark.parametrize("status", [400, 409, 422, 500])
+def test_resource_in_an_answer_that_is_not_a_success_gives_no_id(
+    fake: FakeEhr, writer: FhirWriter, status: int
+) -> None:
+    outcome = create(fake, writer, Answer.fhir(CREATED, status=status, Location="Observation/o-1"))
+    assert (outcome.resource_id, outcome.version_id) == (None, None)
+
+
 def test_issues_of_a_refusal_are_kept(fake: FakeEhr, writer: FhirWriter) -> None:
     outcome = create(fake, writer, Answer.fhir(OUTCOME, status=422))
     assert [issue.code for issue in outcome.issues] == ["business-rule"]

@@ -416,3 +416,11 @@ def test_unusable_jwks(fake: FakeEhr, transport: Transport, answer: Answer) -> N
 def test_jwks_on_a_foreign_host_is_not_called(fake: FakeEhr, transport: Transport) -> None:
     with pytest.raises(JwksUnavailable):
         source(fake, transport, jwks_uri="https://evil.example/jwks").keys(refetch=False)
+
+
+def test_openid_configuration_of_another_issuer_is_not_used(fake: FakeEhr, transport: Transport) -> None:
+    document = {"issuer": "https://evil.example", "jwks_uri": f"{fake.origin}/auth/jwks"}
+    fake.on("GET", "/.well-known/openid-configuration", Answer.json(document))
+    with pytest.raises(JwksUnavailable):
+        source(fake, transport, jwks_uri=None).keys(refetch=False)
+    assert fake.recorded("GET", "/auth/jwks") == []

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
 
@@ -419,3 +420,5 @@ def test_endpoint_host_with_port_is_allowed_and_without_it_is_not(fake: FakeEhr)
     assert not ehr.allows_endpoint("https://keys.example/jwks")
     assert not ehr.allows_endpoint("https://auth.example:8443/token")
     assert not ehr.allows_endpoint("https://auth.example.evil.example/token")
+    assert ehr.allows_endpoint("http://auth.example/token")
+    assert not replace(ehr, allow_private=()).allows_endpoint("http://auth.example/token")
