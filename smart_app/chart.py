@@ -46,7 +46,6 @@ class Chart:
     patient: PatientIdentity
     visit: Visit | None
     visit_notice: str
-    fetched_at: datetime
 
 
 def parse_visit(encounter: Mapping[str, Any], patient_id: str) -> Visit | None:

@@ -7,35 +7,42 @@ from importlib import resources
 
 from fhir_mappings.instrument import Instrument, parse_instrument
 
-
-class Library:
-    """The instruments of this installation, by id. Immutable; parse once per process."""
-
-    def __init__(self, instruments: Iterable[Instrument]) -> None:
-        """Keep them in the order given, which is the order of the pages."""
-        self._by_id = {instrument.id: instrument for instrument in instruments}
-
-    def __iter__(self) -> Iterator[Instrument]:
-        return iter(self._by_id.values())
-
-    def __len__(self) -> int:
-        return len(self._by_id)
-
-    def find(self, instrument_id: str) -> Instrument | None:
-        """Give the instrument of that id ("phq-9"), None where the library has none."""
-        return self._by_id.get(instrument_id)
-
-    def find_by_canonical(self, canonical: str) -> Instrument | None:
-        """Give the instrument that a canonical names; one without version matches any version."""
-        url, _, version = canonical.partition("|")
-        return next((i for i in self if i.url == url and version in ("", i.version)), None)
-
-
 BUNDLED = ("phq-9", "gad-7")
 """Ids of the instruments that ship, in the order of the pages."""
 
 
-def load_library(instrument_ids: Iterable[str] = BUNDLED) -> Library:
-    """Read bundled instruments from the package. Raises: fhir_mappings.errors.MalformedInstrument."""
+class Library:
+    """The instruments of this installation, by id. Immutable; parse once per process.
+
+    Iterating gives those that are offered, in the order of the pages; ``find`` also knows the others, so that results
+    of an instrument that the site has switched off can still be read, reviewed and signed.
+    """
+
+    def __init__(self, instruments: Iterable[Instrument], *, offered: Iterable[str] | None = None) -> None:
+        """``offered``: ids in order; None offers all. Raises: KeyError for an id that is not among them."""
+        self._by_id = {instrument.id: instrument for instrument in instruments}
+        self._offered = tuple(self._by_id[name] for name in (self._by_id if offered is None else offered))
+
+    def __iter__(self) -> Iterator[Instrument]:
+        return iter(self._offered)
+
+    def __len__(self) -> int:
+        return len(self._offered)
+
+    def find(self, instrument_id: str) -> Instrument | None:
+        """Give the instrument of that id ("phq-9"), offered or not; None where there is none."""
+        return self._by_id.get(instrument_id)
+
+    def find_by_canonical(self, canonical: str) -> Instrument | None:
+        """Give the offered instrument that a canonical names; one without version matches any version."""
+        url, _, version = canonical.partition("|")
+        return next((i for i in self if i.url == url and version in ("", i.version)), None)
+
+
+def load_library(offered: Iterable[str] = BUNDLED) -> Library:
+    """Read the instruments that ship. Raises: fhir_mappings.errors.MalformedInstrument."""
     folder = resources.files("fhir_mappings.instruments")
-    return Library(parse_instrument(folder.joinpath(f"{name}.json").read_bytes()) for name in instrument_ids)
+    offered = tuple(offered)
+    names = dict.fromkeys((*BUNDLED, *offered))
+    instruments = [parse_instrument(folder.joinpath(f"{name}.json").read_bytes()) for name in names]
+    return Library(instruments, offered=offered)

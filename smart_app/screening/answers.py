@@ -23,6 +23,14 @@ def get_instrument(library: Library, instrument_id: str) -> Instrument:
     return instrument
 
 
+def get_offered(library: Library, instrument_id: str) -> Instrument:
+    """Give an instrument that may be started. Raises: NoSuchInstrument, also for one that the site has switched off."""
+    instrument = get_instrument(library, instrument_id)
+    if instrument not in tuple(library):
+        raise NoSuchInstrument(field="instrument")
+    return instrument
+
+
 def current_answers(instrument: Instrument, screening: Screening) -> Answers:
     """Give linkId → Answer for the newest save of each item; a save of an unknown option counts as not reached."""
     answers: dict[str, Answer] = {}

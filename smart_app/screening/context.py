@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from fhir_mappings.chart_history import parse_score_observations
@@ -41,7 +40,7 @@ class FirstWave:
     role_codes: tuple[str, ...]
 
 
-def fetch_first_wave(app: Services, active: ActiveLaunch, now: datetime) -> FirstWave:
+def fetch_first_wave(app: Services, active: ActiveLaunch) -> FirstWave:
     """Read patient, visit and user at once. Raises: LaunchError and MalformedPatient for the patient alone."""
     wanted = _chart_reads(active.context.patient or "", active.context.encounter)
     user = None if active.user is None else active.user.fhir_user
@@ -55,7 +54,7 @@ def fetch_first_wave(app: Services, active: ActiveLaunch, now: datetime) -> Firs
     found = [person] if isinstance(person, FhirResource) else []
     found += roles.resources if isinstance(roles, SearchResult) else ()
     return FirstWave(
-        chart=_build_chart(wave, active.context.encounter, now),
+        chart=_build_chart(wave, active.context.encounter),
         user_name=_name_of(person) if isinstance(person, FhirResource) else "",
         role_codes=tuple(sorted({code for resource in found for code in _role_codes(resource)})),
     )
@@ -72,7 +71,7 @@ def get_chart(app: Services, who: Acting) -> Chart:
         encounter_id = who.session.encounter_id or None  # NO_VISIT is nothing to read
         wanted = _chart_reads(who.patient.patient_id, encounter_id)
         wave = app.connections.reader(active).read_together(wanted, deadline=_SECONDS)
-        chart = _build_chart(wave, encounter_id, who.now)
+        chart = _build_chart(wave, encounter_id)
         _audit_read(app, who, "patient")
         app.charts.keep(who.session.id, who.now, chart=chart)
     return chart
@@ -130,13 +129,13 @@ def _chart_reads(patient_id: str, encounter_id: str | None) -> dict[str, Read | 
     return wanted
 
 
-def _build_chart(wave: Wave, encounter_id: str | None, now: datetime) -> Chart:
+def _build_chart(wave: Wave, encounter_id: str | None) -> Chart:
     found = wave["patient"]
     if not isinstance(found, FhirResource):
         raise _as_error(found)
     patient = parse_patient_identity(found.resource)
     visit, notice = _build_visit(wave, encounter_id, patient)
-    return Chart(patient=patient, visit=visit, visit_notice=notice, fetched_at=now)
+    return Chart(patient=patient, visit=visit, visit_notice=notice)
 
 
 def _as_error(found: SearchResult | LaunchError) -> LaunchError:

@@ -11,7 +11,7 @@ from hashlib import sha256
 from launch import authorize
 from launch.callback import find_state
 from launch.errors import LaunchError, PendingLaunchExpired, StateMismatch
-from launch.scopes import RequestedScope, compute_scopes
+from launch.scopes import compute_scopes
 from launch.session import ActiveLaunch, PendingLaunch
 from smart_app.errors import AppError
 from smart_app.model.audit import AuditAction, AuditEvent
@@ -24,7 +24,6 @@ from smart_app.services import Acting, Services
 from smart_app.storage.pending_launches import PendingFate, TakenLaunch
 
 _TOUCH_EVERY = timedelta(seconds=30)
-_ROLES = RequestedScope(scope="user/PractitionerRole.rs", reason="the rights of the site depend on the role")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +64,6 @@ def begin_launch(app: Services, *, iss: str, launch: str | None, framed: bool, c
             capabilities=configuration.capabilities,
             extra=ehr.scopes,
         )
-        if any(rule.role_codes for rule in app.rules.rights):
-            scopes = (*scopes, _ROLES)
         begun = authorize.begin_launch(
             ehr=ehr,
             iss=iss,
@@ -205,7 +202,7 @@ def _take(app: Services, state: str, binding: str | None, correlation_id: str) -
 def _read_who(app: Services, active: ActiveLaunch, launch_id: str) -> tuple[FirstWave, User]:
     """Read patient and user; tokens of a launch that is refused here are given back at once."""
     try:
-        wave = fetch_first_wave(app, active, app.clock())
+        wave = fetch_first_wave(app, active)
         user = _user_of(active, wave, launch_id)
         _check_clinician(user)
     except (LaunchError, AppError):

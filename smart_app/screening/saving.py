@@ -54,6 +54,8 @@ def save_answers(app: Services, who: Acting, screening_id: UUID, incoming: Seque
     if fault is not None:
         raise fault
     risky = {alert.link_id for alert in opened}
+    if who.standing is not SessionStanding.LIVE:
+        return _for_idle(saves)
     return SaveReport(
         saves=tuple(_with_alert(view, alert=view.link_id in risky) for view in saves),
         risk_notice=say_risk_notice(instrument, opened),
@@ -144,6 +146,18 @@ def apply_saves(
     for happened in events:
         unit.audit.append(happened)
     return screening, tuple(views), opened
+
+
+def _for_idle(saves: Sequence[SavedView]) -> SaveReport:
+    """Say only that it was saved: an idle session shows nothing, least of all what another page has saved."""
+    return SaveReport(
+        saves=tuple(replace(view, code="") for view in saves),
+        answered=0,
+        count=0,
+        progress="",
+        total="",
+        risk_notice="",
+    )
 
 
 def _with_alert(view: SavedView, *, alert: bool) -> SavedView:

@@ -16,7 +16,7 @@ from smart_app.model.audit import AuditAction, AuditEvent
 from smart_app.model.moves import MissingField
 from smart_app.model.rights import Right
 from smart_app.model.screening import Giving, Screening, ScreeningState
-from smart_app.screening.answers import get_instrument
+from smart_app.screening.answers import get_offered
 from smart_app.screening.context import get_chart
 from smart_app.screening.drafts import OTHER_INFORMANT, stop_old_drafts
 from smart_app.screening.errors import InvalidField
@@ -36,7 +36,7 @@ _OFFERED_MODES = tuple(mode for mode in MODE_LABELS if mode not in SELF_ENTERED)
 def view_start(app: Services, who: Acting, instrument_id: str) -> StartView:
     """Show the "who and how" form. Raises: NoSuchInstrument."""
     with permitted(app, who, Right.ENTER):
-        instrument = get_instrument(app.library, instrument_id)
+        instrument = get_offered(app.library, instrument_id)
         stop_old_drafts(app, who)
     chart = get_chart(app, who)
     with app.units.read() as unit:
@@ -69,7 +69,7 @@ def start_screening(app: Services, who: Acting, instrument_id: str, form: Giving
     Raises: NoSuchInstrument, MissingField, InvalidField.
     """
     with permitted(app, who, Right.ENTER):
-        instrument = get_instrument(app.library, instrument_id)
+        instrument = get_offered(app.library, instrument_id)
         giving = parse_giving(app, who, instrument, form)
         identity = get_chart(app, who).patient
         with app.units.write() as unit:

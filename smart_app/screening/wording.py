@@ -6,7 +6,6 @@ from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from fhir_mappings.answers import AnswerStatus
 from fhir_mappings.errors import MappingError
 from fhir_mappings.instrument import Item, Points
 from fhir_mappings.r4 import PartialDateTime, Precision, parse_partial_date_time
@@ -131,10 +130,3 @@ def say_answer(item: Item, saved: SavedAnswer | None) -> str:
     if option is None:
         return "An answer that this item does not offer"
     return option.text if option.weight is None else f"{option.text} ({say_points(option.weight)})"
-
-
-STATUS_WORDS = {
-    AnswerStatus.ANSWERED: "answered",
-    AnswerStatus.DECLINED: "preferred not to answer",
-    AnswerStatus.NOT_REACHED: "not answered",
-}

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from smart_app import worker
 from smart_app.access import LaunchIdle, NotThisPatient
+from smart_app.library import load_library
 from smart_app.model.audit import AuditAction
 from smart_app.model.moves import IllegalMove, MissingField
 from smart_app.model.saving import IncomingAnswer
 from smart_app.model.screening import SavedStatus, ScreeningState
 from smart_app.screening import workflow
-from smart_app.screening.errors import DraftTooOld, InvalidField, UnknownItem, UnknownOption
+from smart_app.screening.errors import DraftTooOld, InvalidField, NoSuchInstrument, UnknownItem, UnknownOption
 from smart_app.screening.forms import DECLINED, GivingForm, PostedForm
-from tests.fakes.clinic import BELL, GIVING, LINDQVIST, OKAFOR, Clinic, code_of, phq9
+from tests.fakes.clinic import BELL, GIVING, LINDQVIST, OKAFOR, Clinic, code_of, open_clinic, phq9
 
 FULL = phq9(1, 1, 1, 1, 1, 1, 0, 0, 0)
 
@@ -204,7 +206,9 @@ def test_an_idle_session_saves_into_its_own_form_and_goes_on_after_a_relaunch(cl
     clinic.save(who, screening_id, {"phq9-1": 1})
     clinic.clock.move(minutes=45)
     idle = clinic.again(who)
-    clinic.save(idle, screening_id, {"phq9-2": 2})
+    report = clinic.save(idle, screening_id, {"phq9-2": 2})
+    assert [(save.kind, save.code) for save in report.saves] == [("saved", "")]
+    assert (report.progress, report.total, report.risk_notice) == ("", "", "")
     posted = clinic.posted(screening_id, codes={"phq9-3": code_of("phq9-3", 3)}, accept_missing=True)
     with pytest.raises(LaunchIdle):
         workflow.hand_in(clinic.app, idle, screening_id, posted)
@@ -239,3 +243,14 @@ def test_a_stopped_form_needs_a_reason_and_keeps_its_answers(clinic: Clinic) -> 
 
 def test_an_option_code_is_never_taken_for_a_refusal() -> None:
     assert code_of("phq9-1", 0) != DECLINED
+
+
+def test_an_instrument_that_was_switched_off_is_not_started_and_its_results_can_be_signed(tmp_path: Path) -> None:
+    with open_clinic(tmp_path) as clinic:
+        who = clinic.launch()
+        screening_id = clinic.give(who, FULL)
+        clinic.app = replace(clinic.app, library=load_library(["gad-7"]))
+        with pytest.raises(NoSuchInstrument):
+            clinic.start(who)
+        assert [item.instrument_id for item in workflow.view_home(clinic.app, who).due] == ["gad-7"]
+        clinic.sign(who, screening_id)
