@@ -85,7 +85,7 @@ def running_site(
         # The EHR must know the app's address before the app is made, so the port is taken first.
         app_server = make_server("127.0.0.1", 0, Flask(__name__), threaded=True, request_handler=_Silent)
         app_url = f"http://127.0.0.1:{app_server.server_port}"
-        ehr = running.enter_context(running_sandbox(SandboxConfig(clients=demo_clients(app_url))))
+        ehr = running.enter_context(running_sandbox(SandboxConfig(clients=demo_clients(app_url), clock=clock)))
         if wrap_ehr is not None:
             ehr.app.wsgi_app = wrap_ehr(ehr.app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way
         settings = change_settings(prepare(folder, app_base_url=app_url, ehr_base_url=ehr.base_url))

@@ -79,6 +79,7 @@ class ErrorPages:
     def unknown_issuer(self, error: UnknownIssuer) -> ResponseReturnValue:
         """Show a bare page that whoever asked may frame: there is nothing in it to protect."""
         g.framers = ANYONE
+        self._record(error, error.http_status)
         page = self._page(error, kicker="", untouched="Nothing was opened, read or written.")
         return render_template("bare_error.html", page=page), error.http_status
 
@@ -124,10 +125,7 @@ class ErrorPages:
         return self.app_error(refusals.OurFault())
 
     def _answer(self, error: LaunchError | AppError, status: int, **words: Any) -> ResponseReturnValue:
-        log_event(
-            _log, "refused", reason_code=error.code, http_status=status, endpoint=request.endpoint, field=error.field
-        )
-        self._metrics.count_refusal(error.code)
+        self._record(error, status)
         if _wants_json():
             body: Mapping[str, str] = {
                 "code": error.code,
@@ -139,6 +137,13 @@ class ErrorPages:
         typed = self._find_typed(error, status)
         page = self._page(error, back=_find_back(error), typed=typed, **words)
         return render_template("error.html", page=page), status
+
+    def _record(self, error: LaunchError | AppError, status: int) -> None:
+        """Log and count the refusal, so that the correlation id on the page leads somewhere."""
+        log_event(
+            _log, "refused", reason_code=error.code, http_status=status, endpoint=request.endpoint, field=error.field
+        )
+        self._metrics.count_refusal(error.code)
 
     def _page(self, error: LaunchError | AppError, **words: Any) -> ErrorPage:
         local = self._services.clock().astimezone(self._services.rules.zone)
