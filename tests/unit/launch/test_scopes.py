@@ -119,6 +119,7 @@ def test_each_feature_adds_exactly_its_scopes() -> None:
     added = {feature: {item.scope for item in compute_scopes([feature])} - base for feature in Feature}
     assert added == {
         Feature.BASE: set(),
+        Feature.ROLES: {"user/PractitionerRole.rs"},
         Feature.CONDITIONS: {"patient/Condition.rs"},
         Feature.MEDICATIONS: {"patient/MedicationRequest.rs"},
         Feature.DOCUMENTS: {"patient/DocumentReference.rs"},
