@@ -60,7 +60,7 @@ def _is_due(row: LedgerRow, now: datetime) -> bool:
 
 
 def _search(row: LedgerRow, approval: Approval, door: EhrDoor) -> _Found | None:
-    """Search by our identifier; None where this EHR, token or moment does not let us."""
+    """Search by our identifier; None where this EHR or token does not let us."""
     query = find_search(row)
     if query is None or door.capabilities is None:
         return None
@@ -72,7 +72,8 @@ def _search(row: LedgerRow, approval: Approval, door: EhrDoor) -> _Found | None:
     try:
         result = door.reader.search(row.resource_type, params)
     except LaunchError:
-        return None
+        # Asked and not answered: to be asked again, and no part of any proof.
+        return _Found(matches=(), complete=False)
     ours = [match for match in result.resources if _is_ours(match, row, approval, door)]
     return _Found(matches=tuple(ours), complete=result.complete)
 

@@ -23,7 +23,7 @@ from smart_app.storage.unit_of_work import Units
 from smart_app.writeback.door import EhrDoor
 from smart_app.writeback.report import WriteReport
 from smart_app.writeback.writer import finish_due, write_approval
-from tests.fakes.ehr_door import Act, FakeChart, Killed, capabilities, open_fake_door
+from tests.fakes.ehr_door import Act, FakeChart, Killed, capabilities, open_fake_door, timed_out
 from tests.fakes.signing import Clock, open_units, sign_reviewed
 
 GENERIC = get_ehr_profile("generic")
@@ -181,7 +181,7 @@ def test_an_empty_search_alone_is_no_proof(units: Units) -> None:
     assert set(chart.copies().values()) == {1}
 
 
-def test_a_search_that_fails_or_is_not_allowed_counts_for_nothing(units: Units) -> None:
+def test_a_search_that_is_not_allowed_counts_for_nothing(units: Units) -> None:
     chart, clock = FakeChart(), Clock()
     blind = open_fake_door(chart, profile=SEARCH, capabilities=capabilities(searchable=False))
     approval = sign_reviewed(units, blind)
@@ -194,6 +194,47 @@ def test_a_search_that_fails_or_is_not_allowed_counts_for_nothing(units: Units) 
 
     write_approval(units, approval.id, open_door("search", chart), clock=clock)
     assert rows_of(units, approval.id)[0].state is RowState.UNKNOWN, "one empty search is not two"
+
+
+class DeafChart(FakeChart):
+    """Answers no search."""
+
+    def search(self, resource_type: str, params: Iterable[tuple[str, str]]) -> SearchResult:
+        raise timed_out()
+
+
+@pytest.mark.parametrize("method", ["search", "conditional", "transaction"])
+def test_a_search_that_fails_counts_for_nothing(units: Units, method: str) -> None:
+    chart, clock = DeafChart(), Clock()
+    door = open_door(method, chart)
+    approval = sign_reviewed(units, door)
+    chart.script = [Act.LOSE_REQUEST]
+    for _ in range(5):
+        write_approval(units, approval.id, door, clock=clock)
+        clock.go(hours=1)
+    first = rows_of(units, approval.id)[0]
+    assert (first.state, first.look_ups) == (RowState.UNKNOWN, 0)
+    assert chart.found("QuestionnaireResponse") == []
+
+
+@pytest.mark.parametrize("act", LOSSES)
+def test_without_a_search_a_conditional_create_is_the_proof_once_the_first_has_settled(units: Units, act: Act) -> None:
+    chart, clock = FakeChart(), Clock()
+    blind = open_fake_door(chart, profile=HAPI, capabilities=capabilities(conditional=True, searchable=False))
+    approval = sign_reviewed(units, blind)
+    chart.script = [act]
+    write_approval(units, approval.id, blind, clock=clock)
+    posts = len(chart.posts)
+    clock.go(seconds=HAPI.settle_seconds - 1)
+    write_approval(units, approval.id, blind, clock=clock)
+    assert len(chart.posts) == posts
+
+    clock.go(seconds=1)
+    write_approval(units, approval.id, blind, clock=clock)
+    report = write_approval(units, approval.id, blind, clock=clock)
+
+    assert report.finished
+    assert set(chart.copies().values()) == {1}
 
 
 def test_several_copies_are_shown_to_a_person_and_nothing_is_sent(units: Units) -> None:
