@@ -54,6 +54,11 @@ class SiteRules:
         """Give what holds at one EHR."""
         return self.ehrs.get(ehr_id, EhrRules())
 
+    def features_at(self, ehr_id: str) -> frozenset[Feature]:
+        """Give what is asked for at one EHR: as switched on, and the user's roles where rights depend on them."""
+        by_role = any(rule.role_codes and rule.ehr_id in {None, ehr_id} for rule in self.rights)
+        return self.at(ehr_id).features | ({Feature.ROLES} if by_role else frozenset())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:

@@ -24,6 +24,7 @@ from smart_app.ehr_check import Check, Grade, check_capabilities, check_configur
 from smart_app.registration import build_registration_sheet, render_markdown
 from smart_app.settings import EhrOptions, Settings, SettingsError
 from smart_app.settings.sections import LOOPBACK
+from smart_app.site_rules import build_site_rules
 
 
 @click.group()
@@ -90,7 +91,8 @@ def check_command(config: Path | None, fhir_base_url: str, report: Path | None, 
 def sheet_command(config: Path | None, vendor: str | None) -> None:
     """Print what the EHR's IT needs to register the app, as Markdown."""
     settings = open_settings(config)
-    features = frozenset[Feature]().union(*(options.features for options in settings.ehr_options.values()))
+    rules = build_site_rules(settings)
+    features = frozenset[Feature]().union(*(rules.features_at(entry.id) for entry in settings.ehrs))
     profile = None if vendor is None else get_ehr_profile(vendor)
     extra = sorted({scope for entry in settings.ehrs for scope in entry.scopes})
     sheet = build_registration_sheet(settings.app.base_url, features, profile=profile, extra_scopes=extra)

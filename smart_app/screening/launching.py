@@ -59,7 +59,7 @@ def begin_launch(app: Services, *, iss: str, launch: str | None, framed: bool, c
     try:
         configuration = app.connections.configuration(ehr.id, now)
         scopes = compute_scopes(
-            app.rules.at(ehr.id).features,
+            app.rules.features_at(ehr.id),
             standalone=launch is None,
             capabilities=configuration.capabilities,
             extra=ehr.scopes,

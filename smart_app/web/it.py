@@ -70,7 +70,7 @@ def definition(resource_type: str, resource_id: str) -> ResponseReturnValue:
 def registration() -> ResponseReturnValue:
     """Show what an EHR's IT needs to register the app, from the settings as they are."""
     app = services()
-    features = frozenset[Feature]().union(*(app.rules.at(ehr.id).features for ehr in app.ehrs))
+    features = frozenset[Feature]().union(*(app.rules.features_at(ehr.id) for ehr in app.ehrs))
     sheet = build_registration_sheet(app.rules.base_url, features)
     return render_template("pages/registration.html", sheet=sheet)
 
