@@ -19,6 +19,7 @@ from smart_app.screening.form_words import say_progress
 from smart_app.screening.frame import build_frame
 from smart_app.screening.review_material import COUNTED
 from smart_app.screening.signing import is_supervisor
+from smart_app.screening.tokens import missing_scopes
 from smart_app.screening.views import DueItem, HomeView, WorkItem
 from smart_app.screening.wording import say_count, say_day, say_moment
 from smart_app.services import Acting, Services
@@ -51,7 +52,20 @@ def view_home(app: Services, who: Acting) -> HomeView:
         if (item := _signed_item(app, who, by_id.get(approval.screening_id), approval, rows[approval.id]))
     ]
     return HomeView(
-        frame=build_frame(app, who, chart), unfinished=tuple(unfinished), due=_build_due(app, who, screenings)
+        frame=build_frame(app, who, chart, notice=_say_missing_access(who)),
+        unfinished=tuple(unfinished),
+        due=_build_due(app, who, screenings),
+    )
+
+
+def _say_missing_access(who: Acting) -> str:
+    """Say what the EHR did not grant: a smaller app, never a silent one."""
+    missing = missing_scopes(who)
+    if not missing:
+        return ""
+    return (
+        f"The EHR gave this launch less access than the app asked for ({', '.join(missing)}). "
+        "What cannot be read or written because of it is said where it matters."
     )
 
 

@@ -41,6 +41,11 @@ def get_active_launch(app: Services, launch_id: str) -> ActiveLaunch:
     return fresh
 
 
+def missing_scopes(who: Acting) -> tuple[str, ...]:
+    """Give what this launch asked for and was not given, () once its tokens are gone."""
+    return _parse(who.session).missing_scopes.optional if who.session.launch else ()
+
+
 def refresh(app: Services, launch_id: str) -> ActiveLaunch | None:
     """Refresh the tokens of a session, one process at a time; None when that is not possible.
 
