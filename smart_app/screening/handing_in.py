@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from fhir_mappings.answers import is_enabled
@@ -16,11 +17,15 @@ from smart_app.model.saving import IncomingAnswer
 from smart_app.model.screening import REVIEWABLE, SavedAnswer, SavedStatus, Screening, ScreeningState
 from smart_app.screening.answers import current_answers, get_instrument
 from smart_app.screening.forms import DECLINED, PostedForm
-from smart_app.screening.opening import open_alerts
+from smart_app.screening.opening import open_alerts, open_for_unsaved
 from smart_app.screening.saving import apply_saves, get_own_draft, sort_incoming
 from smart_app.screening.views import Difference, HandInResult, Missing
 from smart_app.screening.wording import say_answer, say_moment
 from smart_app.services import Acting, Services
+
+if TYPE_CHECKING:
+    from smart_app.model.alert import Alert
+    from smart_app.storage.unit_of_work import Unit
 
 
 def hand_in(app: Services, who: Acting, screening_id: UUID, posted: PostedForm) -> HandInResult:
@@ -41,6 +46,7 @@ def hand_in(app: Services, who: Acting, screening_id: UUID, posted: PostedForm) 
             incoming, differing = compare_with_saved(instrument, screening, posted)
             good, fault = sort_incoming(instrument, incoming)
             screening, _, opened = apply_saves(app, who, unit, instrument, screening, incoming=good)
+            opened += _open_for_differences(app, who, unit, screening, differing=differing, posted=posted)
             differences = tuple(_difference(app, who, screening, item, posted) for item in differing)
             missing = find_missing(instrument, screening)
             ready = not differences and (not missing or posted.accept_missing)
@@ -63,6 +69,20 @@ def hand_in(app: Services, who: Acting, screening_id: UUID, posted: PostedForm) 
         differences=differences,
         alerts_opened=len(opened),
     )
+
+
+def _open_for_differences(
+    app: Services, who: Acting, unit: Unit, screening: Screening, *, differing: list[Item], posted: PostedForm
+) -> tuple[Alert, ...]:
+    """Open alerts for risk answers that wait for a decision: whichever is kept, they were given (safety rule 4)."""
+    instrument = get_instrument(app.library, screening.instrument_id)
+    opened: list[Alert] = []
+    for item in differing:
+        answer = _incoming(screening, item.link_id, posted.codes.get(item.link_id, ""), posted.device, 0)
+        opened += open_for_unsaved(app, who, unit, instrument, screening, answer=answer)
+    for alert in opened:
+        unit.audit.append(event(who, AuditAction.ALERT_OPENED, alert.id, rule=alert.rule_id))
+    return tuple(opened)
 
 
 def compare_with_saved(

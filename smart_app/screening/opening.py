@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from fhir_mappings.answers import Answer, AnswerStatus
 from fhir_mappings.instrument import Instrument
 from fhir_mappings.risk import RiskFlag, RiskKind, find_risk
 from smart_app.model.alert import Alert, AlertState
-from smart_app.model.screening import Screening
+from smart_app.model.saving import IncomingAnswer
+from smart_app.model.screening import SavedStatus, Screening
 from smart_app.screening.answers import current_answers
 from smart_app.services import Acting, Services
 
 if TYPE_CHECKING:
     from smart_app.storage.unit_of_work import Unit
+
+NOT_SAVED = "Also answered, not saved because another answer was newer: "
+"""How a step on an alert begins that keeps such an answer; review and note show it with its time."""
 
 
 def open_alerts(
@@ -41,6 +47,41 @@ def open_alerts(
             opened.append(alert)
         elif alert.state is AlertState.CLOSED and flag.kind is RiskKind.RISK_ANSWER and flag.link_id in changed:
             opened.append(unit.alerts.save(alert.reopen(who.user, who.now)))
+    return tuple(opened)
+
+
+def open_for_unsaved(
+    app: Services,
+    who: Acting,
+    unit: Unit,
+    instrument: Instrument,
+    screening: Screening,
+    *,
+    answer: IncomingAnswer,
+) -> tuple[Alert, ...]:
+    """Open what an answer calls for that came too late, or in conflict with another page, and is not saved itself.
+
+    It was given all the same. The alert names it; one that stands gets it added, once. Gives the alerts opened.
+    """
+    item = instrument.by_link_id[answer.link_id]
+    option = item.by_code.get(answer.code or "")
+    if answer.status is not SavedStatus.ANSWERED or option is None:
+        return ()
+    given = Answer(link_id=item.link_id, status=AnswerStatus.ANSWERED, coding=option.coding, at=who.now)
+    answers = {**current_answers(instrument, screening), item.link_id: given}
+    standing = {alert.rule_id: alert for alert in unit.alerts.for_screening(screening.id)}
+    text = f"{NOT_SAVED}{option.text}"
+    opened = []
+    for flag in find_risk(instrument, answers, handed_in=False):
+        alert = standing.get(flag.rule_id)
+        if flag.link_id != item.link_id:
+            continue
+        if alert is None:
+            alert = replace(_new_alert(app, who, screening, flag), opened_by_version=0).add(who.user, who.now, text)
+            unit.alerts.add(alert)
+            opened.append(alert)
+        elif all(action.text != text for action in alert.actions):
+            unit.alerts.save(alert.add(who.user, who.now, text))
     return tuple(opened)
 
 

@@ -20,7 +20,7 @@ from smart_app.screening.answers import get_instrument
 from smart_app.screening.drafts import is_too_old
 from smart_app.screening.errors import DraftTooOld, UnknownItem, UnknownOption
 from smart_app.screening.form_words import say_progress, say_risk_notice, say_saved, say_total
-from smart_app.screening.opening import open_alerts
+from smart_app.screening.opening import open_alerts, open_for_unsaved
 from smart_app.screening.views import SavedView, SaveReport
 from smart_app.services import Acting, Services
 from smart_app.storage.errors import AlreadyExists, StaleVersion
@@ -116,6 +116,7 @@ def apply_saves(
     views: list[SavedView] = []
     events: list[AuditEvent] = []
     changed: list[str] = []
+    opened: tuple[Alert, ...] = ()
     for answer in incoming:
         result = save_answer(screening, answer, now=who.now, user=who.user)
         screening = result.screening
@@ -138,11 +139,12 @@ def apply_saves(
             events.append(
                 event(who, AuditAction.ANSWER_CONFLICT, screening.id, outcome="conflict", link_id=answer.link_id)
             )
-    opened: tuple[Alert, ...] = ()
+        if result.kind in {SaveKind.CONFLICT, SaveKind.LATE}:
+            opened += open_for_unsaved(app, who, unit, instrument, screening, answer=answer)
     if changed:
         screening = unit.screenings.save(screening)
-        opened = open_alerts(app, who, unit, instrument, screening, changed=changed, handed_in=False)
-        events += [event(who, AuditAction.ALERT_OPENED, alert.id, rule=alert.rule_id) for alert in opened]
+        opened += open_alerts(app, who, unit, instrument, screening, changed=changed, handed_in=False)
+    events += [event(who, AuditAction.ALERT_OPENED, alert.id, rule=alert.rule_id) for alert in opened]
     for happened in events:
         unit.audit.append(happened)
     return screening, tuple(views), opened

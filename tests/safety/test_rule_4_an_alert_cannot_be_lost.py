@@ -14,7 +14,8 @@ from smart_app.model.alert import AlertState
 from smart_app.model.audit import AuditAction
 from smart_app.model.moves import IllegalMove, MissingField
 from smart_app.model.rights import NotAllowed
-from smart_app.model.screening import ScreeningState
+from smart_app.model.saving import IncomingAnswer
+from smart_app.model.screening import SavedStatus, ScreeningState
 from smart_app.screening import workflow
 from smart_app.screening.forms import HandOverForm
 from smart_app.services import Acting
@@ -253,3 +254,41 @@ def test_rule_4_whom_the_site_names_sees_every_open_alert_of_its_ehr(tmp_path: P
         (row,) = workflow.view_worklist(clinic.app, clinic.launch("pt-02", LINDQVIST)).alerts
         assert row.state == "Open for 0 min, no action recorded"
         assert workflow.view_worklist(clinic.app, clinic.launch("pt-02", OKAFOR)).alerts == ()
+
+
+def test_rule_4_a_risk_answer_in_conflict_with_another_page_opens_one_too(clinic: Clinic) -> None:
+    who = clinic.launch()
+    screening_id = clinic.start(who)
+    clinic.save(who, screening_id, {"phq9-9": 0}, device="a")
+    risky = IncomingAnswer(
+        link_id="phq9-9",
+        status=SavedStatus.ANSWERED,
+        code=code_of("phq9-9", 2),
+        device="b",
+        sequence=1,
+        seen_version=0,
+    )
+    report = workflow.save_answers(clinic.app, who, screening_id, [risky])
+    assert [(save.kind, save.alert) for save in report.saves] == [("conflict", True)]
+    workflow.save_answers(clinic.app, who, screening_id, [replace(risky, sequence=2)])
+    (alert,) = clinic.alerts(screening_id)
+    steps = workflow.view_alert(clinic.app, who, alert.id).steps
+    assert [step.lines for step in steps] == [
+        ("Also answered, not saved because another answer was newer: More than half the days",)
+    ]
+
+
+def test_rule_4_a_risk_answer_that_waits_for_a_decision_at_hand_in_opens_one_whatever_is_kept(clinic: Clinic) -> None:
+    who = clinic.launch()
+    screening_id = clinic.start(who)
+    clinic.save(who, screening_id, phq9(*(0,) * 8), device="a")
+    stale = clinic.posted(screening_id, device="b", codes={"phq9-9": code_of("phq9-9", 1)})
+    clinic.save(who, screening_id, {"phq9-9": 0}, device="a")
+    result = workflow.hand_in(clinic.app, who, screening_id, stale)
+    assert [difference.link_id for difference in result.differences] == ["phq9-9"]
+    kept = replace(stale, keep={"phq9-9": "saved"}, keep_seen={"phq9-9": 1})
+    assert workflow.hand_in(clinic.app, who, screening_id, kept).handed_in
+    (alert,) = clinic.alerts(screening_id)
+    assert alert.blocks_signing
+    note = workflow.view_review(clinic.app, who, screening_id).note.text
+    assert "Also answered on another page, 24 Nov 2026 15:00: Several days" in note
