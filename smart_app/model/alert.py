@@ -30,6 +30,7 @@ class ActionKind(StrEnum):
     OUTREACH = "outreach"
     ASKED_AGAIN = "asked-again"
     REOPENED = "reopened"
+    ANSWER_KEPT = "answer-kept"
 
 
 class Disposition(StrEnum):
@@ -158,6 +159,11 @@ class Alert:
         if not reason.strip():
             raise MissingField(field="reason")
         action = AlertAction(kind=ActionKind.ASKED_AGAIN, by=by, at=at, text=f"{answer.strip()}: {reason.strip()}")
+        return replace(self, actions=(*self.actions, action))
+
+    def keep_answer(self, by: User, at: datetime, answer: str) -> Self:
+        """Keep an answer of the item that was given and not saved: late, or in conflict with another page's."""
+        action = AlertAction(kind=ActionKind.ANSWER_KEPT, by=by, at=at, text=answer)
         return replace(self, actions=(*self.actions, action))
 
     def reopen(self, by: User, at: datetime) -> Self:

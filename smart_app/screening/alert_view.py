@@ -39,6 +39,7 @@ _STEPS = {
     ActionKind.ACCEPTED: "Accepted",
     ActionKind.OUTREACH: "Not assessed; outreach planned",
     ActionKind.ASKED_AGAIN: "Asked again",
+    ActionKind.ANSWER_KEPT: "Also answered, not saved because another answer was newer",
     ActionKind.REOPENED: "Opened again: a risk answer was given after it was closed",
 }
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fhir_mappings.answers import Answer, AnswerStatus
 from fhir_mappings.instrument import Instrument
 from fhir_mappings.risk import RiskFlag, RiskKind, find_risk
-from smart_app.model.alert import Alert, AlertState
+from smart_app.model.alert import ActionKind, Alert, AlertState
 from smart_app.model.saving import IncomingAnswer
 from smart_app.model.screening import SavedStatus, Screening
 from smart_app.screening.answers import current_answers
@@ -17,9 +17,6 @@ from smart_app.services import Acting, Services
 
 if TYPE_CHECKING:
     from smart_app.storage.unit_of_work import Unit
-
-NOT_SAVED = "Also answered, not saved because another answer was newer: "
-"""How a step on an alert begins that keeps such an answer; review and note show it with its time."""
 
 
 def open_alerts(
@@ -61,27 +58,29 @@ def open_for_unsaved(
 ) -> tuple[Alert, ...]:
     """Open what an answer calls for that came too late, or in conflict with another page, and is not saved itself.
 
-    It was given all the same. The alert names it; one that stands gets it added, once. Gives the alerts opened.
+    It was given all the same: unless the history has it, the alert keeps it, once. Gives the alerts opened.
     """
     item = instrument.by_link_id[answer.link_id]
     option = item.by_code.get(answer.code or "")
     if answer.status is not SavedStatus.ANSWERED or option is None:
         return ()
+    if any(saved.code == option.coding.code for saved in screening.history(item.link_id)):
+        return ()  # it stands in the history already, and opened what it calls for then
     given = Answer(link_id=item.link_id, status=AnswerStatus.ANSWERED, coding=option.coding, at=who.now)
     answers = {**current_answers(instrument, screening), item.link_id: given}
     standing = {alert.rule_id: alert for alert in unit.alerts.for_screening(screening.id)}
-    text = f"{NOT_SAVED}{option.text}"
     opened = []
     for flag in find_risk(instrument, answers, handed_in=False):
         alert = standing.get(flag.rule_id)
         if flag.link_id != item.link_id:
             continue
         if alert is None:
-            alert = replace(_new_alert(app, who, screening, flag), opened_by_version=0).add(who.user, who.now, text)
+            alert = replace(_new_alert(app, who, screening, flag), opened_by_version=0)
+            alert = alert.keep_answer(who.user, who.now, option.text)
             unit.alerts.add(alert)
             opened.append(alert)
-        elif all(action.text != text for action in alert.actions):
-            unit.alerts.save(alert.add(who.user, who.now, text))
+        elif all((a.kind, a.text) != (ActionKind.ANSWER_KEPT, option.text) for a in alert.actions):
+            unit.alerts.save(alert.keep_answer(who.user, who.now, option.text))
     return tuple(opened)
 
 

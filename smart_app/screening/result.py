@@ -18,7 +18,6 @@ from smart_app.model.identity import PatientIdentity, User
 from smart_app.model.screening import Screening
 from smart_app.screening.alert_view import DISPOSITIONS, DONE, say_state_for_note
 from smart_app.screening.answers import current_answers, score_screening
-from smart_app.screening.opening import NOT_SAVED
 from smart_app.screening.wording import say_answer, say_stamp
 from smart_app.services import Acting, Services
 
@@ -155,9 +154,8 @@ def _say_other_answers(app: Services, instrument: Instrument, screening: Screeni
         if action.kind is ActionKind.ASKED_AGAIN:
             answer = next((o.text for o in item.options if action.text.startswith(f"{o.text}: ")), "another answer")
             said.append(f"Asked again {say_stamp(action.at, zone)} by {action.by.name}: {answer}")
-        elif action.kind is ActionKind.NOTED and action.text.startswith(NOT_SAVED):
-            answer = action.text.removeprefix(NOT_SAVED)
-            said.append(f"Also answered on another page, {say_stamp(action.at, zone)}: {answer}")
+        elif action.kind is ActionKind.ANSWER_KEPT:
+            said.append(f"Also answered on another page, {say_stamp(action.at, zone)}: {action.text}")
     return "; ".join(said) or None
 
 

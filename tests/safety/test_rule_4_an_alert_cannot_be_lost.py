@@ -273,8 +273,8 @@ def test_rule_4_a_risk_answer_in_conflict_with_another_page_opens_one_too(clinic
     workflow.save_answers(clinic.app, who, screening_id, [replace(risky, sequence=2)])
     (alert,) = clinic.alerts(screening_id)
     steps = workflow.view_alert(clinic.app, who, alert.id).steps
-    assert [step.lines for step in steps] == [
-        ("Also answered, not saved because another answer was newer: More than half the days",)
+    assert [(step.title, step.lines) for step in steps] == [
+        ("Also answered, not saved because another answer was newer", ("More than half the days",))
     ]
 
 
