@@ -44,7 +44,7 @@ def view_review(app: Services, who: Acting, screening_id: UUID) -> ReviewView:
 def build_review(app: Services, who: Acting, material: Material) -> ReviewView:
     """Build the page."""
     screening, instrument, zone = material.screening, material.instrument, app.rules.zone
-    frame = build_frame(app, who, material.chart)
+    frame = build_frame(app, who, material.chart, notice=_say_other_identity(material))
     giving = say_giving(screening.giving, dict(app.rules.languages))
     return ReviewView(
         frame=frame,
@@ -76,6 +76,17 @@ def build_review(app: Services, who: Acting, material: Material) -> ReviewView:
         encounter_notice=say_encounter_notice(who, screening),
         sign=build_sign(app, who, material),
         licence=licence_of(instrument),
+    )
+
+
+def _say_other_identity(material: Material) -> str:
+    """Say when name or birth date were others at the time of the answers: the chart may have been another's."""
+    then, now = material.screening.identity, material.chart.patient
+    if then is None or (then.name, then.birth_date) == (now.name, now.birth_date):
+        return ""
+    return (
+        "When these answers were given, the EHR showed another name or birth date for this record. "
+        "Make sure that they are this patient's before you sign."
     )
 
 

@@ -166,3 +166,14 @@ def test_gad7_says_that_suicide_was_not_asked(clinic: Clinic) -> None:
     assert "Suicide not asked." in view.note.text
     assert clinic.alerts(screening_id) == ()
     clinic.sign(who, screening_id)
+
+
+def test_another_name_than_when_the_answers_were_given_is_said_on_review(clinic: Clinic) -> None:
+    who = clinic.launch("pt-01")
+    screening_id = clinic.give(who, phq9(*MILD))
+    assert workflow.view_review(clinic.app, who, screening_id).frame.notice == ""
+    name = [{"use": "official", "family": "Quinn", "given": ["Rosa"]}]
+    clinic.sandbox.store.put_raw({**_resource(clinic, "Patient", "pt-01"), "name": name})
+    view = workflow.view_review(clinic.app, clinic.launch("pt-01"), screening_id)
+    assert view.frame.banner.name == "Quinn, Rosa"
+    assert "another name or birth date" in view.frame.notice
