@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 
 from launch.errors import LaunchError
 from smart_app.errors import AppError
@@ -46,10 +47,10 @@ def run_round(app: Services) -> Round:
 
 
 def find_door(app: Services, approval: Approval) -> EhrDoor | None:
-    """Give the way in with a token that the signer still holds for that patient, None without one."""
+    """Give the way in with a token that one of the signers still holds for that patient, None without one."""
     with app.units.read() as unit:
-        sessions = unit.sessions.with_tokens(approval.patient, approval.signer)
-    for session in sessions:
+        sessions = [unit.sessions.with_tokens(approval.patient, signer) for signer in approval.signers]
+    for session in chain.from_iterable(sessions):
         try:
             return door_for(app, session.id)
         except (LaunchError, AppError) as failure:

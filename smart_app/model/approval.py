@@ -48,3 +48,17 @@ class Approval:
     co_signed_by: User | None = None
     co_signed_at: datetime | None = None
     version: int = 1
+
+    @property
+    def signers(self) -> tuple[User, ...]:
+        """Everybody whose signature it carries: a row goes out only under the token of one of them."""
+        return (self.signer,) if self.co_signed_by is None else (self.signer, self.co_signed_by)
+
+    @property
+    def waits(self) -> bool:
+        """True while the supervisor's signature is awaited: nothing is sent before it."""
+        return self.awaiting is not None and self.co_signed_at is None
+
+    def is_signed_by(self, user: User) -> bool:
+        """Tell whether this person is one of the signers."""
+        return any(signer.same_person(user) for signer in self.signers)

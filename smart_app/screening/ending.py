@@ -24,10 +24,11 @@ def log_out(app: Services, who: Acting) -> None:
 
 
 def revoke_unneeded(app: Services, session: LaunchSession) -> None:
-    """Revoke an ended or idle session's tokens unless rows of its signer still wait, for ten minutes at most."""
+    """Revoke an ended or idle session's tokens unless rows that its user signed still wait, for ten minutes at most."""
     now = app.clock()
     kept_until = (session.ended_at or session.last_seen_at + app.rules.idle) + TOKENS_KEPT_FOR
     with app.units.read() as unit:
-        waiting = unit.ledger.unfinished_for_patient(session.patient, session.user)
+        mine = {a.id for a in unit.approvals.for_patient(session.patient) if a.is_signed_by(session.user)}
+        waiting = any(row.approval_id in mine for row in unit.ledger.unfinished_for_patient(session.patient))
     if not waiting or now >= kept_until:
         revoke(app, session)

@@ -101,7 +101,7 @@ def _signed_item(
     name = "A result" if instrument is None else instrument.short_name
     when = say_moment(approval.signed_at, who.now, app.rules.zone)
     title = f"{name}, signed {when} by {approval.signer.name}"
-    if approval.awaiting is not None and approval.co_signed_at is None:
+    if approval.waits:
         mine = Right.CO_SIGN in who.rights and is_supervisor(who, approval)
         return WorkItem(
             screening_id=approval.screening_id,

@@ -19,8 +19,9 @@ from smart_app.screening.review_views import OutcomeGroup, OutcomeRow, OutcomeVi
 from smart_app.screening.signing import is_supervisor
 from smart_app.screening.wording import say_count, say_moment
 from smart_app.services import Acting, Services
-from smart_app.writeback.outcome import STATE_WORDS, OutcomeLine, describe_rows
+from smart_app.writeback.outcome import STATE_WORDS, UNSENT, OutcomeLine, describe_rows, find_stops
 from smart_app.writeback.outcome import OutcomeGroup as Group
+from smart_app.writeback.stops import NOT_CO_SIGNED, OTHER_USER, GuardStop
 
 _TITLES = {
     Group.TO_LOOK_AT: "To look at",
@@ -44,20 +45,19 @@ def view_outcome(app: Services, who: Acting, screening_id: UUID) -> OutcomeView:
         chart = get_chart(app, who)
     instrument = get_instrument(app.library, screening.instrument_id)
     lines = describe_rows(rows, instrument)
-    waits = approval.awaiting is not None and approval.co_signed_at is None
-    is_signer = approval.signer.same_person(who.user)
+    is_signer = approval.is_signed_by(who.user)
     return OutcomeView(
         frame=build_frame(app, who, chart),
         screening_id=screening_id,
-        heading=_say_heading(instrument, approval, rows, waits=waits),
+        heading=_say_heading(instrument, approval, rows),
         signed=_say_signed(app, who, approval),
         counts=_say_counts(rows),
         groups=_build_groups(lines),
-        next_steps=tuple(_next_steps(approval, rows, waits=waits, is_signer=is_signer)),
+        next_steps=tuple(_next_steps(approval, rows, find_stops(approval, rows, who.user))),
         reference_code=approval.reference_code,
         copy_text=approval.note_text.split("\n\n", 1)[0],
-        may_finish_writing=is_signer and not waits and _is_unfinished(rows),
-        may_co_sign=waits and Right.CO_SIGN in who.rights and is_supervisor(who, approval),
+        may_finish_writing=is_signer and not approval.waits and _is_unfinished(rows),
+        may_co_sign=approval.waits and Right.CO_SIGN in who.rights and is_supervisor(who, approval),
         note_text=approval.note_text,
     )
 
@@ -66,9 +66,9 @@ def _is_unfinished(rows: tuple[LedgerRow, ...]) -> bool:
     return any(row.state not in ENDED for row in rows)
 
 
-def _say_heading(instrument: Instrument, approval: Approval, rows: tuple[LedgerRow, ...], *, waits: bool) -> str:
+def _say_heading(instrument: Instrument, approval: Approval, rows: tuple[LedgerRow, ...]) -> str:
     name = instrument.short_name
-    if waits:
+    if approval.waits:
         return f"{name} signed; waiting for the supervisor's signature"
     planned = [row for row in rows if row.state is not RowState.NOT_SUPPORTED]
     written = sum(row.state is RowState.WRITTEN for row in planned)
@@ -114,16 +114,20 @@ def _build_row(line: OutcomeLine) -> OutcomeRow:
     )
 
 
-def _next_steps(approval: Approval, rows: tuple[LedgerRow, ...], *, waits: bool, is_signer: bool) -> list[str]:
+def _next_steps(approval: Approval, rows: tuple[LedgerRow, ...], stops: tuple[GuardStop, ...]) -> list[str]:
+    """Say what is left to do; where sending has stopped, why and what helps."""
     steps = []
     states = {row.state for row in rows}
-    if waits:
+    if approval.waits:
         steps.append(f"{approval.awaiting} opens this patient in the app and signs too; only then is anything sent.")
+    elif OTHER_USER in stops:
+        names = " or ".join(signer.name for signer in approval.signers)
+        steps.append(f"The next launch of {names} on this patient sends what is left.")
+    steps += [f"{stop.title}. {stop.remedy}" for stop in stops if stop not in (OTHER_USER, NOT_CO_SIGNED)]
+    if states & UNSENT and not stops:
+        steps.append("“Finish writing” sends what is left.")
     if RowState.UNKNOWN in states:
         steps.append("Whether the chart has it is not known yet: it is looked up, and not sent twice.")
-    if states & {RowState.PLANNED, RowState.WAITING} and not waits:
-        who = "“Finish writing” sends" if is_signer else f"{approval.signer.name}'s next launch on this patient sends"
-        steps.append(f"{who} what is left.")
     if RowState.REFUSED in states:
         steps.append("Enter a refused item by hand if your site wants it coded; the note says the same in words.")
     if RowState.HELD in states:

@@ -19,7 +19,8 @@ from smart_app.screening.sign_panel import find_blockers, find_supervisor
 from smart_app.screening.tokens import door_for
 from smart_app.services import Acting, Services
 from smart_app.writeback.signing import SignRequest, sign
-from smart_app.writeback.writer import write_approval
+from smart_app.writeback.stops import EHR_UNREACHABLE, TOKEN_ENDED
+from smart_app.writeback.writer import hold_back, write_approval
 
 LONGEST_REASON = 2_000
 
@@ -63,20 +64,21 @@ def sign_screening(
 
 
 def co_sign(app: Services, who: Acting, screening_id: UUID) -> None:
-    """Sign a trainee's approval as the supervisor whom it names; its rows may then be sent.
+    """Sign a trainee's approval as the supervisor whom it names, and send it with this launch's token.
 
     Raises: NotAllowed for anybody else, IllegalMove when nothing waits, StaleVersion, NotThisPatient.
     """
     with permitted(app, who, Right.CO_SIGN), app.units.write() as unit:
         screening = get_screening(unit, who, screening_id)
         approval = unit.approvals.find_for_screening(screening.id)
-        if approval is None or approval.awaiting is None or approval.co_signed_at is not None:
+        if approval is None or not approval.waits:
             raise IllegalMove("nothing waits for a second signature")
         if not is_supervisor(who, approval):
             raise NotAllowed(field=Right.CO_SIGN.value)
-        unit.approvals.save(replace(approval, co_signed_by=who.user, co_signed_at=who.now))
+        approval = unit.approvals.save(replace(approval, co_signed_by=who.user, co_signed_at=who.now))
         unit.audit.append(event(who, AuditAction.CO_SIGNED, screening_id, approval=str(approval.id)))
         unit.commit()
+    _write(app, who, approval)
 
 
 def is_supervisor(who: Acting, approval: Approval) -> bool:
@@ -87,14 +89,17 @@ def is_supervisor(who: Acting, approval: Approval) -> bool:
 
 
 def finish_writing(app: Services, who: Acting, screening_id: UUID) -> None:
-    """Send what is left of the user's own signature with this launch's token. Raises: NotAllowed, NotThisPatient."""
-    with permitted(app, who, Right.SIGN):
+    """Send what is left with this launch's token, of what the user signed or co-signed.
+
+    Raises: NotAllowed for who did neither, NotThisPatient.
+    """
+    with permitted(app, who):
         with app.units.read() as unit:
             screening = get_screening(unit, who, screening_id)
             approval = unit.approvals.find_for_screening(screening.id)
         if approval is None:
             raise NotThisPatient
-        if not approval.signer.same_person(who.user):
+        if not approval.is_signed_by(who.user) or not who.rights.keys() & {Right.SIGN, Right.CO_SIGN}:
             raise NotAllowed(field=Right.SIGN.value)
     _write(app, who, approval)
 
@@ -137,11 +142,21 @@ def _request(app: Services, who: Acting, material: Material) -> SignRequest:
 
 
 def _write(app: Services, who: Acting, approval: Approval) -> None:
-    """Send what is due. What cannot be sent now waits in the ledger; the outcome page says so."""
-    if approval.awaiting is not None and approval.co_signed_at is None:
+    """Send what is due. What cannot be sent now waits in the ledger with its reason; the outcome page says both."""
+    if approval.waits:
         return
     try:
         door = door_for(app, who.session.id)
-    except (LaunchOver, LaunchError):
+    except (LaunchOver, LaunchError) as failure:
+        stop = TOKEN_ENDED if isinstance(failure, LaunchOver) else EHR_UNREACHABLE
+        hold_back(
+            app.units,
+            approval.id,
+            stop,
+            user=who.user,
+            launch_id=who.session.id,
+            clock=app.clock,
+            correlation_id=who.correlation_id,
+        )
         return
     write_approval(app.units, approval.id, door, clock=app.clock, correlation_id=who.correlation_id)

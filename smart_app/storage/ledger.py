@@ -16,7 +16,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, RowMapping, Update, and_, or_, select, update
 
-from smart_app.model.identity import PatientKey, User
+from smart_app.model.identity import PatientKey
 from smart_app.model.ledger import ENDED, LedgerRow, RowState
 from smart_app.storage.cipher import Cipher, SealedField
 from smart_app.storage.errors import LostClaim, UnknownRow
@@ -118,12 +118,9 @@ class Ledger(Repository):
         """Give the rows in ``sending`` whose lease has run out: they become unknown, never planned."""
         return self._all(table.c.state == RowState.SENDING, table.c.lease_until <= now)
 
-    def unfinished_for_patient(self, key: PatientKey, signer: User | None = None) -> tuple[LedgerRow, ...]:
-        """Give a patient's rows that have not ended (of one signer: "finish writing"), in the order of signing."""
-        where = [is_patient(approvals, key)]
-        if signer is not None:
-            where += [approvals.c.signer_issuer == signer.issuer, approvals.c.signer_subject == signer.subject]
-        return self._unfinished(*where)
+    def unfinished_for_patient(self, key: PatientKey) -> tuple[LedgerRow, ...]:
+        """Give a patient's rows that have not ended, in the order of signing."""
+        return self._unfinished(is_patient(approvals, key))
 
     def unfinished(self, ehr_id: str, signed_before: datetime) -> tuple[LedgerRow, ...]:
         """Give the rows of one EHR that were signed before a time and have not ended: the site's list."""

@@ -53,12 +53,9 @@ def check_door(approval: Approval, door: EhrDoor) -> GuardStop | None:
         return OTHER_EHR
     if door.patient != approval.patient:
         return OTHER_PATIENT
-    signers = [person for person in (approval.signer, approval.co_signed_by) if person is not None]
-    if not any(door.user.same_person(person) for person in signers):
+    if not approval.is_signed_by(door.user):
         return OTHER_USER
-    if approval.awaiting is not None and approval.co_signed_at is None:
-        return NOT_CO_SIGNED
-    return None
+    return NOT_CO_SIGNED if approval.waits else None
 
 
 def check_still_true(approval: Approval, door: EhrDoor) -> GuardStop | None:

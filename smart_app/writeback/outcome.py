@@ -8,7 +8,10 @@ from enum import StrEnum
 
 from fhir_mappings.instrument import Instrument
 from fhir_mappings.write_shape import ResourceKind
+from smart_app.model.approval import Approval
+from smart_app.model.identity import User
 from smart_app.model.ledger import LedgerRow, RowState
+from smart_app.writeback.stops import NOT_CO_SIGNED, OTHER_USER, STILL_SENDING, GuardStop, find_stop
 
 STATE_WORDS = {
     RowState.PLANNED: "Not sent yet",
@@ -21,6 +24,9 @@ STATE_WORDS = {
     RowState.NOT_SUPPORTED: "Not sent, as planned",
     RowState.CANCELLED: "Not sent",
 }
+
+UNSENT = frozenset({RowState.PLANNED, RowState.WAITING})
+"""States of rows of which no byte has left, or of which it is proven that nothing arrived."""
 
 
 class OutcomeGroup(StrEnum):
@@ -77,6 +83,24 @@ def describe_rows(rows: Iterable[LedgerRow], instrument: Instrument) -> tuple[Ou
     order = list(OutcomeGroup)
     lines = [_describe(row, instrument) for row in rows]
     return tuple(sorted(lines, key=lambda line: order.index(line.group)))
+
+
+def find_stops(approval: Approval, rows: Iterable[LedgerRow], user: User) -> tuple[GuardStop, ...]:
+    """Give why unsent rows are not sent, each once: what keeps this user's launch out, then what the rows say.
+
+    Told by the rows alone, so that the page says after a restart what it said after signing. Rows that nothing holds
+    back are simply not sent yet.
+    """
+    unsent = [row for row in rows if row.state in UNSENT]
+    if not unsent:
+        return ()
+    if approval.waits:
+        return (NOT_CO_SIGNED,)
+    found = [] if approval.is_signed_by(user) else [OTHER_USER]
+    found += [stop for row in unsent if (stop := find_stop(row.reason_code)) is not None]
+    if not found and all(row.state is RowState.PLANNED for row in unsent):
+        found = [STILL_SENDING]
+    return tuple(dict.fromkeys(found))
 
 
 def _describe(row: LedgerRow, instrument: Instrument) -> OutcomeLine:

@@ -135,6 +135,10 @@ _BY_CODE = {
 }
 
 
+_BY_ANSWER = {"not-sent": EHR_UNREACHABLE, "too-many-requests": EHR_BUSY, "unauthorized": TOKEN_ENDED}
+"""What an answer that put a row back unsent (``result_table``) means for the run."""
+
+
 def find_stop(code: str) -> GuardStop | None:
-    """Give the stop that a waiting row's ``reason_code`` names, None where it names no stop."""
-    return _BY_CODE.get(code)
+    """Give the stop that an unsent row's ``reason_code`` names, None where it names no stop."""
+    return _BY_CODE.get(code) or _BY_ANSWER.get(code)

@@ -20,6 +20,7 @@ from launch.errors import LaunchError
 from launch.fhir_writer import OutcomeKind, WriteOutcome
 from smart_app.errors import AppError
 from smart_app.model.approval import Approval
+from smart_app.model.identity import User
 from smart_app.model.ledger import LedgerRow, RowState
 from smart_app.model.moves import IllegalMove
 from smart_app.storage.errors import LostClaim
@@ -74,6 +75,26 @@ def write_approval(
     return WriteReport(approval_id=approval_id, rows=claims.rows(), stop=stop)
 
 
+def hold_back(
+    units: Units,
+    approval_id: UUID,
+    stop: GuardStop,
+    *,
+    user: User,
+    launch_id: str,
+    clock: Callable[[], datetime],
+    correlation_id: str | None = None,
+) -> None:
+    """Let an approval's unsent rows wait where a launch has no door to send them by, and say why on each.
+
+    Raises: UnknownApproval.
+    """
+    with units.read() as unit:
+        approval = unit.approvals.get(approval_id)
+    claims = Claims(units, approval, user=user, launch_id=launch_id, clock=clock, correlation_id=correlation_id)
+    claims.hold_back(stop.code, stop.title)
+
+
 def finish_due(
     units: Units,
     ehr_ids: Iterable[str],
@@ -83,8 +104,8 @@ def finish_due(
 ) -> tuple[WriteReport, ...]:
     """Go on with every approval that has not ended (worker, "finish writing").
 
-    ``find_door`` gives a live launch of the signer for that patient, None where there is none: those rows wait. Either
-    way what was being sent when its sender vanished becomes unknown.
+    ``find_door`` gives a live launch of one of the signers for that patient, None where there is none: those rows
+    wait. Either way what was being sent when its sender vanished becomes unknown.
     """
     reports: list[WriteReport] = []
     for ehr_id in ehr_ids:

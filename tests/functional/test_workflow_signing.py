@@ -22,6 +22,10 @@ from tests.fakes.clinic import BELL, FERREIRA, LINDQVIST, OKAFOR, Clinic, phq9
 
 TOTAL_13 = (2, 2, 3, 2, 0, 1, 2, 0, 1)
 MILD = (1, 1, 1, 1, 1, 1, 0, 0, 0)
+TOKEN_ENDED_WORDS = (
+    "The access that the EHR gave has ended. "
+    "What is left is sent when you open this patient's chart again and choose “Finish writing”."
+)
 
 
 def test_a_signed_phq9_is_in_the_chart_of_its_patient_visit_and_signer(clinic: Clinic) -> None:
@@ -90,8 +94,10 @@ def test_a_trainees_signature_waits_for_the_named_supervisor(clinic: Clinic) -> 
     supervisor = clinic.launch("pt-01", LINDQVIST)
     assert workflow.view_outcome(clinic.app, supervisor, screening_id).may_co_sign
     workflow.co_sign(clinic.app, supervisor, screening_id)
-    worker.run_round(clinic.app)
     assert {row.state for row in clinic.rows(screening_id)} == {RowState.WRITTEN}
+    sent = clinic.audited(AuditAction.ROW_SENDING)
+    assert {event.launch_id for event in sent} == {supervisor.session.id}
+    assert {event.user.fhir_user for event in sent} == {f"Practitioner/{LINDQVIST}"}
     with pytest.raises(IllegalMove):
         workflow.co_sign(clinic.app, supervisor, screening_id)
 
@@ -246,6 +252,42 @@ def test_a_result_signed_without_a_token_is_finished_in_the_signers_next_launch(
     workflow.finish_writing(clinic.app, again, screening_id)
     assert {row.state for row in clinic.rows(screening_id)} == {RowState.WRITTEN}
     assert workflow.view_home(clinic.app, again).unfinished == ()
+
+
+def test_a_supervisor_may_finish_what_the_co_signature_could_not_send_and_a_colleague_may_not(clinic: Clinic) -> None:
+    trainee = clinic.launch("pt-01", FERREIRA)
+    screening_id = clinic.give(trainee, phq9(*MILD))
+    clinic.sign(trainee, screening_id)
+    workflow.log_out(clinic.app, trainee)
+    clinic.clock.move(minutes=11)
+    worker.run_round(clinic.app)
+    assert clinic.session(trainee).launch == ""
+    supervisor = clinic.launch("pt-01", LINDQVIST)
+    with clinic.app.units.write() as unit:
+        unit.sessions.put_launch(supervisor.session.id, "")
+        unit.commit()
+    workflow.co_sign(clinic.app, supervisor, screening_id)
+    assert {row.reason_code for row in clinic.rows(screening_id)} == {"token-ended"}
+    assert TOKEN_ENDED_WORDS in workflow.view_outcome(clinic.app, supervisor, screening_id).next_steps
+    colleague = clinic.launch("pt-01", OKAFOR)
+    view = workflow.view_outcome(clinic.app, colleague, screening_id)
+    assert not view.may_finish_writing
+    assert view.next_steps[0].startswith("The next launch of João Ferreira, MD or Henrik Lindqvist, MD on this patient")
+    with pytest.raises(NotAllowed):
+        workflow.finish_writing(clinic.app, colleague, screening_id)
+    supervisor = clinic.launch("pt-01", LINDQVIST)
+    assert workflow.view_outcome(clinic.app, supervisor, screening_id).may_finish_writing
+    worker.run_round(clinic.app)
+    assert {row.state for row in clinic.rows(screening_id)} == {RowState.WRITTEN}
+
+
+def test_a_result_signed_without_a_token_says_on_the_outcome_page_why_it_waits_and_what_helps(clinic: Clinic) -> None:
+    who = clinic.launch("pt-01")
+    screening_id = clinic.give(who, phq9(*MILD))
+    workflow.view_review(clinic.app, who, screening_id)
+    _lose_token(clinic, who, refresh_token=False)
+    clinic.sign(who, screening_id)
+    assert workflow.view_outcome(clinic.app, clinic.again(who), screening_id).next_steps == (TOKEN_ENDED_WORDS,)
 
 
 def test_what_is_unwritten_for_a_day_stands_on_every_signers_list_by_initials(clinic: Clinic) -> None:

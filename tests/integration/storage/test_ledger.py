@@ -15,7 +15,6 @@ from smart_app.model.ledger import ENDED, LedgerRow, RowState
 from smart_app.storage.errors import AlreadyExists, LostClaim
 from smart_app.storage.unit_of_work import Units
 from tests.integration.storage.factories import (
-    ASSISTANT,
     CLINICIAN,
     MINUTE,
     NOW,
@@ -179,13 +178,11 @@ def test_only_sending_rows_whose_lease_ran_out_have_lapsed(units: Units) -> None
         assert unit.ledger.lapsed(NOW) == (lapsed,)
 
 
-def test_unfinished_rows_are_found_by_patient_and_signer_and_by_age(units: Units) -> None:
+def test_unfinished_rows_are_found_by_patient_and_by_age(units: Units) -> None:
     _, rows = _sign(units, 2)
     _put(units, rows[0], state=RowState.WRITTEN)
     with units.read() as unit:
         assert unit.ledger.unfinished_for_patient(PATIENT) == (rows[1],)
-        assert unit.ledger.unfinished_for_patient(PATIENT, CLINICIAN) == (rows[1],)
-        assert unit.ledger.unfinished_for_patient(PATIENT, ASSISTANT) == ()
         assert unit.ledger.unfinished("clinic", NOW + MINUTE) == (rows[1],)
         assert unit.ledger.unfinished("clinic", NOW) == ()
 

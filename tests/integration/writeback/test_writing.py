@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,9 +14,11 @@ from launch.scopes import Scopes
 from smart_app.model.audit import AuditAction
 from smart_app.model.ledger import RowState
 from smart_app.storage.unit_of_work import Units
+from smart_app.writeback.outcome import find_stops
+from smart_app.writeback.stops import NOT_CO_SIGNED, OTHER_USER, STILL_SENDING
 from smart_app.writeback.writer import write_approval
-from tests.fakes.ehr_door import Act, FakeChart, capabilities, open_fake_door, timed_out, unauthorized
-from tests.fakes.signing import Clock, sign_reviewed
+from tests.fakes.ehr_door import CLINICIAN, Act, FakeChart, capabilities, open_fake_door, timed_out, unauthorized
+from tests.fakes.signing import NOW, Clock, sign_reviewed
 
 
 def together(chart: FakeChart, **changes: Any) -> Any:
@@ -325,3 +329,49 @@ def test_a_slow_ehr_does_not_hold_the_page_for_every_resource(units: Units, char
     chart.before_post = lambda: None
     assert write_approval(units, approval.id, door, clock=clock).finished
     assert set(chart.copies().values()) == {1}
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        ([Act.UNREACHABLE], "ehr-unreachable"),
+        ([Act.TOO_MANY], "ehr-busy"),
+        ([Act.UNAUTHORIZED], "token-ended"),
+        ([Act.REFUSE], None),
+        ([], None),
+    ],
+)
+def test_why_a_run_stopped_can_be_told_from_its_rows_afterwards(
+    units: Units, chart: FakeChart, clock: Clock, script: list[Act], code: str | None
+) -> None:
+    approval = sign_reviewed(units, open_fake_door(chart))
+    chart.script = script
+
+    report = write_approval(units, approval.id, open_fake_door(chart), clock=clock)
+
+    stops = find_stops(approval, report.rows, CLINICIAN)
+    assert [stop.code for stop in stops] == ([] if code is None else [code])
+    assert (report.stop and report.stop.code) == code
+
+
+def test_a_run_out_of_patience_is_told_from_its_rows_too(units: Units, chart: FakeChart, clock: Clock) -> None:
+    approval = sign_reviewed(units, open_fake_door(chart))
+
+    report = write_approval(units, approval.id, open_fake_door(chart), clock=clock, patience=timedelta(0))
+
+    assert report.stop is STILL_SENDING
+    assert find_stops(approval, report.rows, CLINICIAN) == (STILL_SENDING,)
+
+
+def test_another_launch_is_told_who_may_send_and_a_waiting_signature_comes_before_all(
+    units: Units, chart: FakeChart
+) -> None:
+    approval = sign_reviewed(units, open_fake_door(chart))
+    with units.read() as unit:
+        rows = unit.ledger.rows_of(approval.id)
+    colleague = replace(CLINICIAN, subject="s-2")
+    assert find_stops(approval, rows, colleague) == (OTHER_USER,)
+    assert find_stops(replace(approval, co_signed_by=colleague), rows, colleague) == (STILL_SENDING,)
+    assert find_stops(replace(approval, awaiting="Practitioner/9"), rows, CLINICIAN) == (NOT_CO_SIGNED,)
+    ended = [row.end(RowState.WRITTEN, NOW, resource_id="1") for row in rows]
+    assert find_stops(approval, ended, colleague) == ()
