@@ -53,7 +53,7 @@ def policy_of(answer: requests.Response) -> dict[str, str]:
 
 def cookies_of(answer: requests.Response) -> list[Morsel[str]]:
     lines = answer.raw.headers.getlist("Set-Cookie")
-    found = []
+    found: list[Morsel[str]] = []
     for line in lines:
         # http.cookies of Python 3.11 does not know Partitioned.
         parsed = SimpleCookie(line.replace("; Partitioned", ""))
