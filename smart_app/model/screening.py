@@ -110,6 +110,10 @@ class Screening:
         """Give every save of an item, oldest first."""
         return tuple(saved for saved in self.answers if saved.link_id == link_id)
 
+    def was_given_by(self, user: User) -> bool:
+        """Tell whether this person started it or saved an answer into it."""
+        return any(user.same_person(other) for other in (self.started_by, *(saved.saved_by for saved in self.answers)))
+
     def may_go_on(self, now: datetime, within: timedelta, informant: str) -> bool:
         """Tell whether the draft may be continued: in progress, young enough, same informant (design section 3)."""
         return (

@@ -16,9 +16,10 @@ from smart_app.model.rights import Right
 from smart_app.model.saving import IncomingAnswer
 from smart_app.model.screening import REVIEWABLE, SavedAnswer, SavedStatus, Screening, ScreeningState
 from smart_app.screening.answers import current_answers, get_instrument
+from smart_app.screening.errors import UnknownItem, UnknownOption
 from smart_app.screening.forms import DECLINED, PostedForm
 from smart_app.screening.opening import open_alerts, open_for_unsaved
-from smart_app.screening.saving import apply_saves, get_own_draft, sort_incoming
+from smart_app.screening.saving import apply_saves, get_own_draft, on_what_stands, sort_incoming
 from smart_app.screening.views import Difference, HandInResult, Missing
 from smart_app.screening.wording import say_answer, say_moment
 from smart_app.services import Acting, Services
@@ -37,38 +38,46 @@ def hand_in(app: Services, who: Acting, screening_id: UUID, posted: PostedForm) 
     Raises: UnknownItem, UnknownOption (the rest is saved), IllegalMove, DraftTooOld, LaunchIdle, NotThisPatient.
     """
     with permitted(app, who, Right.ENTER, even_idle=True):
-        with app.units.write() as unit:
-            screening = get_screening(unit, who, screening_id)
-            instrument = get_instrument(app.library, screening.instrument_id)
-            if _is_handed_in_already(instrument, screening, posted):
-                return HandInResult(handed_in=True, missing=(), differences=(), alerts_opened=0)
-            get_own_draft(app, who, unit, screening_id)
-            incoming, differing = compare_with_saved(instrument, screening, posted)
-            good, fault = sort_incoming(instrument, incoming)
-            screening, _, opened = apply_saves(app, who, unit, instrument, screening, incoming=good)
-            opened += _open_for_differences(app, who, unit, screening, differing=differing, posted=posted)
-            differences = tuple(_difference(app, who, screening, item, posted) for item in differing)
-            missing = find_missing(instrument, screening)
-            ready = not differences and (not missing or posted.accept_missing)
-            ready = ready and fault is None and who.standing is SessionStanding.LIVE
-            if ready:
-                screening = unit.screenings.save(screening.hand_in(who.now))
-                unknown = open_alerts(app, who, unit, instrument, screening, changed=(), handed_in=True)
-                opened += unknown
-                for alert in unknown:
-                    unit.audit.append(event(who, AuditAction.ALERT_OPENED, alert.id, rule=alert.rule_id))
-                unit.audit.append(event(who, AuditAction.SCREENING_HANDED_IN, screening.id, missing=len(missing)))
-            unit.commit()
+        result, fault = on_what_stands(lambda: _hand_in(app, who, screening_id, posted))
         if fault is not None:
             raise fault
-        if who.standing is not SessionStanding.LIVE:
+        if who.standing is not SessionStanding.LIVE and not result.handed_in:
             raise LaunchIdle
-    return HandInResult(
+    return result
+
+
+def _hand_in(
+    app: Services, who: Acting, screening_id: UUID, posted: PostedForm
+) -> tuple[HandInResult, UnknownItem | UnknownOption | None]:
+    with app.units.write() as unit:
+        screening = get_screening(unit, who, screening_id)
+        instrument = get_instrument(app.library, screening.instrument_id)
+        if _is_handed_in_already(instrument, screening, posted):
+            return HandInResult(handed_in=True, missing=(), differences=(), alerts_opened=0), None
+        get_own_draft(app, who, unit, screening_id)
+        incoming, differing = compare_with_saved(instrument, screening, posted)
+        good, fault = sort_incoming(instrument, incoming)
+        screening, _, opened = apply_saves(app, who, unit, instrument, screening, incoming=good)
+        opened += _open_for_differences(app, who, unit, screening, differing=differing, posted=posted)
+        differences = tuple(_difference(app, who, screening, item, posted) for item in differing)
+        missing = find_missing(instrument, screening)
+        ready = not differences and (not missing or posted.accept_missing)
+        ready = ready and fault is None and who.standing is SessionStanding.LIVE
+        if ready:
+            screening = unit.screenings.save(screening.hand_in(who.now))
+            unknown = open_alerts(app, who, unit, instrument, screening, changed=(), handed_in=True)
+            opened += unknown
+            for alert in unknown:
+                unit.audit.append(event(who, AuditAction.ALERT_OPENED, alert.id, rule=alert.rule_id))
+            unit.audit.append(event(who, AuditAction.SCREENING_HANDED_IN, screening.id, missing=len(missing)))
+        unit.commit()
+    result = HandInResult(
         handed_in=ready,
         missing=() if ready or posted.accept_missing else missing,
         differences=differences,
         alerts_opened=len(opened),
     )
+    return result, fault
 
 
 def _open_for_differences(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from fhir_mappings.errors import MappingError
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 
 _MOST_TRIES = 4
+_Moved = TypeVar("_Moved")
 
 
 def save_answers(app: Services, who: Acting, screening_id: UUID, incoming: Sequence[IncomingAnswer]) -> SaveReport:
@@ -38,19 +40,7 @@ def save_answers(app: Services, who: Acting, screening_id: UUID, incoming: Seque
     Raises: UnknownItem, UnknownOption (naming the linkId), IllegalMove, DraftTooOld, StaleVersion, NotThisPatient.
     """
     with permitted(app, who, Right.ENTER, even_idle=True):
-        for tries_left in reversed(range(_MOST_TRIES)):
-            try:
-                with app.units.write() as unit:
-                    screening = get_own_draft(app, who, unit, screening_id)
-                    instrument = get_instrument(app.library, screening.instrument_id)
-                    good, fault = sort_incoming(instrument, incoming)
-                    screening, saves, opened = apply_saves(app, who, unit, instrument, screening, incoming=good)
-                    unit.commit()
-                break
-            except (StaleVersion, AlreadyExists):
-                # Another save of the same form was faster (PostgreSQL): decide again on what stands now.
-                if not tries_left:
-                    raise
+        instrument, screening, saves, opened, fault = on_what_stands(lambda: _save(app, who, screening_id, incoming))
     if fault is not None:
         raise fault
     risky = {alert.link_id for alert in opened}
@@ -64,16 +54,38 @@ def save_answers(app: Services, who: Acting, screening_id: UUID, incoming: Seque
     )
 
 
+def _save(
+    app: Services, who: Acting, screening_id: UUID, incoming: Sequence[IncomingAnswer]
+) -> tuple[Instrument, Screening, tuple[SavedView, ...], tuple[Alert, ...], UnknownItem | UnknownOption | None]:
+    with app.units.write() as unit:
+        screening = get_own_draft(app, who, unit, screening_id)
+        instrument = get_instrument(app.library, screening.instrument_id)
+        good, fault = sort_incoming(instrument, incoming)
+        screening, saves, opened = apply_saves(app, who, unit, instrument, screening, incoming=good)
+        unit.commit()
+    return instrument, screening, saves, opened, fault
+
+
+def on_what_stands(move: Callable[[], _Moved]) -> _Moved:
+    """Run one unit of work, and again where another save of the same form was faster: it decides on what stands then.
+
+    SQLite has one writer at a time; on PostgreSQL two pages can save into one form at once.
+    Raises: StaleVersion or AlreadyExists when others were faster each time, and what ``move`` raises.
+    """
+    for _ in range(_MOST_TRIES - 1):
+        with suppress(StaleVersion, AlreadyExists):
+            return move()
+    return move()
+
+
 def get_own_draft(app: Services, who: Acting, unit: Unit, screening_id: UUID) -> Screening:
     """Give a screening into which this session may save; an idle one only into the form that its user works on.
 
     Raises: NotThisPatient, DraftTooOld.
     """
     screening = get_screening(unit, who, screening_id)
-    if who.standing is not SessionStanding.LIVE:
-        takes_part = (screening.started_by, *(saved.saved_by for saved in screening.answers))
-        if not any(who.user.same_person(user) for user in takes_part):
-            raise NotThisPatient
+    if who.standing is not SessionStanding.LIVE and not screening.was_given_by(who.user):
+        raise NotThisPatient
     if is_too_old(app, screening, who.now):
         raise DraftTooOld
     return screening

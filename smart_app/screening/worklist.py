@@ -50,9 +50,8 @@ def view_worklist(app: Services, who: Acting) -> WorklistView:
 def _may_see(app: Services, who: Acting, alert: Alert, screening: Screening) -> bool:
     if (alert.patient.ehr_id, alert.patient.tenant) != (who.patient.ehr_id, who.patient.tenant):
         return False
-    takes_part = (screening.started_by, *(saved.saved_by for saved in screening.answers))
     is_named = bool(app.rules.alert_readers & {who.user.fhir_user, who.user.subject})
-    return is_named or alert.patient == who.patient or any(who.user.same_person(user) for user in takes_part)
+    return is_named or alert.patient == who.patient or screening.was_given_by(who.user)
 
 
 def _alert_row(app: Services, who: Acting, alert: Alert, screening: Screening) -> WorklistRow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
@@ -16,7 +17,6 @@ from smart_app.model.rights import NotAllowed
 from smart_app.model.screening import ScreeningState
 from smart_app.screening import workflow
 from smart_app.screening.errors import InvalidField, SigningBlocked
-from smart_app.services import Acting
 from smart_app.writeback.errors import AlertStillOpen, ChangedSinceShown, ChoiceMissing
 from tests.fakes.clinic import BELL, FERREIRA, LINDQVIST, OKAFOR, Clinic, phq9
 
@@ -217,31 +217,28 @@ def test_an_open_alert_blocks_signing_on_the_server(clinic: Clinic) -> None:
     assert clinic.rows(screening_id) == ()
 
 
-def _lose_token(clinic: Clinic, who: Acting, *, refresh_token: bool) -> None:
-    """The EHR forgets the access token while the page is open."""
+def _sign_after_losing_the_token(clinic: Clinic, *, refresh_token: bool) -> UUID:
+    """Sign a result; the EHR has forgotten the access token while the page was open."""
+    who = clinic.launch("pt-01")
+    screening_id = clinic.give(who, phq9(*MILD))
+    workflow.view_review(clinic.app, who, screening_id)
     active = ActiveLaunch.from_json(clinic.session(who).launch)
     kept = active.tokens.refresh_token if refresh_token else None
     tokens = replace(active.tokens, access_token="forgotten", refresh_token=kept)
     with clinic.app.units.write() as unit:
         unit.sessions.put_launch(who.session.id, replace(active, tokens=tokens).to_json())
         unit.commit()
+    clinic.sign(who, screening_id)
+    return screening_id
 
 
 def test_a_token_that_the_ehr_refuses_is_refreshed_once_and_the_result_written(clinic: Clinic) -> None:
-    who = clinic.launch("pt-01")
-    screening_id = clinic.give(who, phq9(*MILD))
-    workflow.view_review(clinic.app, who, screening_id)
-    _lose_token(clinic, who, refresh_token=True)
-    clinic.sign(who, screening_id)
+    screening_id = _sign_after_losing_the_token(clinic, refresh_token=True)
     assert {row.state for row in clinic.rows(screening_id)} == {RowState.WRITTEN}
 
 
 def test_a_result_signed_without_a_token_is_finished_in_the_signers_next_launch(clinic: Clinic) -> None:
-    who = clinic.launch("pt-01")
-    screening_id = clinic.give(who, phq9(*MILD))
-    workflow.view_review(clinic.app, who, screening_id)
-    _lose_token(clinic, who, refresh_token=False)
-    clinic.sign(who, screening_id)
+    screening_id = _sign_after_losing_the_token(clinic, refresh_token=False)
     assert RowState.WRITTEN not in {row.state for row in clinic.rows(screening_id)}
     colleague = clinic.launch("pt-01", LINDQVIST)
     assert [item.kind for item in workflow.view_home(clinic.app, colleague).unfinished] == ["unwritten"]
@@ -282,20 +279,12 @@ def test_a_supervisor_may_finish_what_the_co_signature_could_not_send_and_a_coll
 
 
 def test_a_result_signed_without_a_token_says_on_the_outcome_page_why_it_waits_and_what_helps(clinic: Clinic) -> None:
-    who = clinic.launch("pt-01")
-    screening_id = clinic.give(who, phq9(*MILD))
-    workflow.view_review(clinic.app, who, screening_id)
-    _lose_token(clinic, who, refresh_token=False)
-    clinic.sign(who, screening_id)
-    assert workflow.view_outcome(clinic.app, clinic.again(who), screening_id).next_steps == (TOKEN_ENDED_WORDS,)
+    screening_id = _sign_after_losing_the_token(clinic, refresh_token=False)
+    assert workflow.view_outcome(clinic.app, clinic.launch("pt-01"), screening_id).next_steps == (TOKEN_ENDED_WORDS,)
 
 
 def test_what_is_unwritten_for_a_day_stands_on_every_signers_list_by_initials(clinic: Clinic) -> None:
-    who = clinic.launch("pt-01")
-    screening_id = clinic.give(who, phq9(*MILD))
-    workflow.view_review(clinic.app, who, screening_id)
-    _lose_token(clinic, who, refresh_token=False)
-    clinic.sign(who, screening_id)
+    _sign_after_losing_the_token(clinic, refresh_token=False)
     assert workflow.view_worklist(clinic.app, clinic.launch("pt-02", LINDQVIST)).unwritten == ()
     clinic.clock.move(hours=24, minutes=1)
     (row,) = workflow.view_worklist(clinic.app, clinic.launch("pt-02", LINDQVIST)).unwritten

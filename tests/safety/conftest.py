@@ -1,44 +1,5 @@
-"""The clinic of each test: a database of its own and an EHR of its own."""
+"""A clinic, a site, a browser and the log for each test that asks for one."""
 
-from __future__ import annotations
+from tests.fakes.fixtures import browser, clinic, log, shared_site, site
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
-from tests.fakes.captured_log import CapturedLog, captured_log
-from tests.fakes.clinic import Clinic, open_clinic
-from tests.fakes.http_browser import HttpBrowser
-from tests.site import Site, running_site
-
-
-@pytest.fixture
-def clinic(tmp_path: Path) -> Iterator[Clinic]:
-    with open_clinic(tmp_path) as clinic:
-        yield clinic
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    """A whole site of the test's own, on real ports."""
-    with running_site(tmp_path / "site") as site:
-        yield site
-
-
-@pytest.fixture(scope="module")
-def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """One site for a module whose tests leave no answers behind."""
-    with running_site(tmp_path_factory.mktemp("site")) as site:
-        yield site
-
-
-@pytest.fixture
-def browser(site: Site) -> HttpBrowser:
-    return HttpBrowser(site)
-
-
-@pytest.fixture
-def log() -> Iterator[CapturedLog]:
-    with captured_log() as log:
-        yield log
+__all__ = ["browser", "clinic", "log", "shared_site", "site"]

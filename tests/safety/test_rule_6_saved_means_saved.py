@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from smart_app.model.audit import AuditAction
 from smart_app.model.saving import IncomingAnswer, SaveKind
-from smart_app.model.screening import SavedStatus, ScreeningState
+from smart_app.model.screening import SavedStatus, Screening, ScreeningState
 from smart_app.screening import workflow
 from smart_app.services import Acting
 from smart_app.storage.errors import StaleVersion
+from smart_app.storage.screenings import Screenings
 from tests.fakes.clinic import OKAFOR, PHQ9, Clinic, code_of, open_clinic, phq9
 
 
@@ -176,3 +177,49 @@ def test_rule_6_saves_at_the_same_moment_are_all_kept_and_open_one_alert(clinic:
     assert len(clinic.alerts(screening_id)) == 1
     with clinic.app.units.read() as unit:
         assert unit.audit.verify().is_intact
+
+
+@pytest.mark.parametrize("race", ["save", "hand in"])
+def test_rule_6_a_save_that_another_page_overtook_is_decided_again_on_what_stands(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, race: str
+) -> None:
+    who = clinic.launch()
+    screening_id = clinic.start(who)
+    clinic.save(who, screening_id, phq9(1, 1, 1, 1, 1, 1, 1, 0))
+    posted = clinic.posted(screening_id, codes={"phq9-9": code_of("phq9-9", 1)})
+    real = Screenings.save
+    lost: list[int] = []
+
+    def overtaken(self: Screenings, screening: Screening) -> Screening:
+        if len(lost) < 2:
+            lost.append(screening.version)
+            raise StaleVersion(field="screening")
+        return real(self, screening)
+
+    monkeypatch.setattr(Screenings, "save", overtaken)
+    if race == "save":
+        clinic.save(who, screening_id, {"phq9-9": 1})
+    else:
+        assert workflow.hand_in(clinic.app, who, screening_id, posted).handed_in
+    assert len(lost) == 2
+    assert len(clinic.screening(screening_id).history("phq9-9")) == 1
+    assert len(clinic.alerts(screening_id)) == 1
+
+
+def test_rule_6_a_hand_in_that_is_overtaken_each_time_says_so_and_keeps_what_stood(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    who = clinic.launch()
+    screening_id = clinic.start(who)
+    clinic.save(who, screening_id, phq9(1, 1, 1, 1, 1, 1, 1, 0, 0))
+    posted = clinic.posted(screening_id)
+
+    def overtaken(_self: Screenings, _screening: Screening) -> Screening:
+        raise StaleVersion(field="screening")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Screenings, "save", overtaken)
+        with pytest.raises(StaleVersion):
+            workflow.hand_in(clinic.app, who, screening_id, posted)
+    assert clinic.screening(screening_id).state is ScreeningState.IN_PROGRESS
+    assert workflow.hand_in(clinic.app, who, screening_id, posted).handed_in
