@@ -39,6 +39,13 @@ class InsecureBaseUrl(AppError):
     http_status = 500
 
 
+class ScreeningApp(Flask):
+    """A Flask that leaves the logging of unforeseen errors to ours."""
+
+    def log_exception(self, exc_info: object) -> None:
+        """Write nothing: Flask's record has the exception's words, which may quote a patient (safety rule 9)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebOptions:
     """What the web needs beyond the services.
@@ -56,7 +63,7 @@ def create_app(services: Services, options: WebOptions) -> Flask:
     """Make the WSGI app. Raises: InsecureBaseUrl for plain http on another host than this machine."""
     base_url = services.rules.base_url
     secure = _is_secure(base_url)
-    app = Flask(__name__, static_folder=None)
+    app = ScreeningApp(__name__, static_folder=None)
     app.secret_key = options.secret_key
     app.session_interface = LaunchSessionInterface(CookieRules(secure=secure), options.secret_key)
     app.extensions["smart_screening"] = services

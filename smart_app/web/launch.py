@@ -14,12 +14,14 @@ from flask.typing import ResponseReturnValue
 
 from launch.errors import MissingIss, MissingLaunch
 from smart_app.screening import workflow
+from smart_app.screening.launching import FinishedLaunch
 from smart_app.web.cookies import is_framed
 from smart_app.web.correlation import correlation_id
 from smart_app.web.refusals import CookieMissing
 from smart_app.web.request_services import cookie_rules, services
 from smart_app.web.security import allow_framing_by
 from smart_app.web.session_interface import browser_session
+from smart_app.web.usual_start import start_as_usual
 
 launching = Blueprint("launch", __name__)
 
@@ -83,4 +85,16 @@ def callback() -> ResponseReturnValue:
         session.unbind(states[0], framed=framed)
     finished = workflow.finish_launch(services(), params=params, binding=binding, correlation_id=correlation_id())
     session.begin_launch(finished.launch_id, finished.secret, framed=finished.framed)
+    if finished.instrument_id is not None:
+        return redirect(_to_the_form(finished, finished.instrument_id))
     return redirect(url_for("clinician.home", launch_id=finished.launch_id))
+
+
+def _to_the_form(finished: FinishedLaunch, instrument_id: str) -> str:
+    """Give the address of the form that the EHR's button asked for: that click is the start."""
+    app, launch_id = services(), finished.launch_id
+    who = workflow.open_session(app, launch_id, finished.secret, correlation_id=correlation_id())
+    screening_id = start_as_usual(app, who, instrument_id)
+    if screening_id is None:
+        return url_for("clinician.start", launch_id=launch_id, instrument=instrument_id)
+    return url_for("clinician.form", launch_id=launch_id, screening_id=screening_id)

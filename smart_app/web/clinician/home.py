@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from fhir_mappings.administration import Mode
 from smart_app.errors import AppError
 from smart_app.model.moves import MissingField
 from smart_app.screening import workflow
 from smart_app.screening.errors import InvalidField
 from smart_app.screening.forms import GivingForm
-from smart_app.screening.views import Choice, StartView
 from smart_app.web.clinician.blueprint import acting, clinician
 from smart_app.web.clinician.rendering import render_page
 from smart_app.web.request_services import services
+from smart_app.web.usual_start import start_as_usual, view_start
 
 
 @clinician.get("/")
@@ -41,17 +38,8 @@ def start() -> str:
 
 
 def _start_page(instrument_id: str, problem: AppError | None = None) -> str:
-    view = _view_start(instrument_id)
+    view = view_start(services(), acting(), instrument_id)
     return render_page("pages/start.html", view, problem=problem, typed=request.form)
-
-
-def _view_start(instrument_id: str) -> StartView:
-    """Give the form with the usual mode chosen: the clinician asks."""
-    view = workflow.view_start(services(), acting(), instrument_id)
-    if _chosen(view.modes):
-        return view
-    modes = tuple(replace(choice, chosen=choice.value == Mode.INTERVIEW) for choice in view.modes)
-    return replace(view, modes=modes)
 
 
 @clinician.post("/screenings/new")
@@ -60,31 +48,20 @@ def start_screening() -> ResponseReturnValue:
     app, who, form = services(), acting(), request.form
     instrument_id = form.get("instrument", "")
     if form.get("as") == "default":
-        view = _view_start(instrument_id)
-        if not _has_defaults(view):
+        screening_id = start_as_usual(app, who, instrument_id)
+        if screening_id is None:
             return redirect(url_for("clinician.start", instrument=instrument_id), 303)
-        giving = GivingForm(
-            informant=_chosen(view.informants), mode=_chosen(view.modes), language=_chosen(view.languages)
-        )
-    else:
-        giving = GivingForm(
-            informant=form.get("informant", ""),
-            mode=form.get("mode", ""),
-            language=form.get("language", ""),
-            relationship=form.get("relationship", "").strip(),
-            interpreter=form.get("interpreter") == "yes",
-            answered_at=form.get("answered_at", "").strip(),
-        )
+        return redirect(url_for("clinician.form", screening_id=screening_id), 303)
+    giving = GivingForm(
+        informant=form.get("informant", ""),
+        mode=form.get("mode", ""),
+        language=form.get("language", ""),
+        relationship=form.get("relationship", "").strip(),
+        interpreter=form.get("interpreter") == "yes",
+        answered_at=form.get("answered_at", "").strip(),
+    )
     try:
         screening_id = workflow.start_screening(app, who, instrument_id, giving)
     except (MissingField, InvalidField) as problem:
         return _start_page(instrument_id, problem), problem.http_status
     return redirect(url_for("clinician.form", screening_id=screening_id), 303)
-
-
-def _has_defaults(view: StartView) -> bool:
-    return all(_chosen(choices) for choices in (view.informants, view.modes, view.languages))
-
-
-def _chosen(choices: tuple[Choice, ...]) -> str:
-    return next((choice.value for choice in choices if choice.chosen), "")

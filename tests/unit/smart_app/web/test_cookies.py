@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http.cookies import SimpleCookie
 from typing import Any
 
@@ -9,7 +10,7 @@ from flask import Flask
 
 from smart_app.screening.launching import FinishedLaunch
 from tests.unit.smart_app.web import page_samples as samples
-from tests.unit.smart_app.web.web_driver import ISS, SECRET, Browser, Calls, make_app
+from tests.unit.smart_app.web.web_driver import ANSWERS, ISS, SECRET, Browser, Calls, make_app
 
 LAUNCH = f"/launch?iss={ISS}&launch=xyz"
 HOME = f"/launches/{samples.LAUNCH_ID}/"
@@ -76,7 +77,7 @@ def test_the_cookie_of_another_state_is_not_taken_as_the_binding(app: Flask, cal
 
 def test_in_a_frame_cookies_are_partitioned_and_sent_across_sites(app: Flask, calls: Calls) -> None:
     calls.answers["finish_launch"] = FinishedLaunch(
-        launch_id=samples.LAUNCH_ID, secret=SECRET, framed=True, ehr_id="sandbox"
+        launch_id=samples.LAUNCH_ID, secret=SECRET, framed=True, ehr_id="sandbox", instrument_id=None
     )
     browser = Browser(app, secret=None)
 
@@ -152,3 +153,11 @@ def test_the_secret_of_one_launch_does_not_open_another(app: Flask) -> None:
 
 def test_pages_set_no_cookie_of_their_own(browser: Browser) -> None:
     assert browser.get(HOME).headers.getlist("Set-Cookie") == []
+
+
+def test_a_launch_that_asks_for_an_instrument_leads_to_its_form(app: Flask, calls: Calls) -> None:
+    calls.answers["finish_launch"] = replace(ANSWERS["finish_launch"], instrument_id="gad-7")
+
+    answer = Browser(app, secret=None).get("/callback?code=c&state=st4te")
+
+    assert answer.headers["Location"] == f"{HOME}screenings/{samples.SCREENING}/form"

@@ -87,7 +87,9 @@ ANSWERS: dict[str, Any] = {
     "begin_launch": BegunLaunch(
         authorize_url="https://ehr.example/authorize?state=st4te", state="st4te", binding="b1nding"
     ),
-    "finish_launch": FinishedLaunch(launch_id=samples.LAUNCH_ID, secret=SECRET, framed=False, ehr_id="sandbox"),
+    "finish_launch": FinishedLaunch(
+        launch_id=samples.LAUNCH_ID, secret=SECRET, framed=False, ehr_id="sandbox", instrument_id=None
+    ),
 }
 
 
