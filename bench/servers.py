@@ -41,12 +41,16 @@ def process(arguments: list[str], *, ready: str, environment: dict[str, str] | N
     """Run a process until the block ends; give the seconds from its start to its first answer at ``ready``."""
     began = time.perf_counter()
     child = subprocess.Popen(
-        arguments, cwd=ROOT, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, stderr=None
+        arguments,
+        cwd=ROOT,
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         while True:
             try:
-                requests.get(ready, timeout=1, allow_redirects=False)
+                requests.get(ready, timeout=DEADLINE_SECONDS, allow_redirects=False)
                 break
             except requests.ConnectionError:
                 if child.poll() is not None or time.perf_counter() - began > DEADLINE_SECONDS:
