@@ -15,8 +15,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import psutil
 import requests
 
-from bench.free_port import free_port
 from smart_app.cli.demo import prepare
+from tests.free_port import free_port
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
