@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fhir_mappings.chart_history import parse_score_observations
-from launch.errors import LaunchError
+from launch.errors import Forbidden, LaunchError
 from launch.fhir_reader import FhirResource, Read, Search, SearchResult
 from launch.session import ActiveLaunch
 from smart_app.access import event
@@ -148,6 +148,8 @@ def _build_visit(wave: Wave, encounter_id: str | None, patient: PatientIdentity)
     if encounter_id is None:
         return None, "no visit open"
     found = wave.get("encounter")
+    if isinstance(found, Forbidden):
+        return None, "the EHR does not let this app read the visit"
     if not isinstance(found, FhirResource):
         return None, "the visit could not be read"
     visit = parse_visit(found.resource, patient.patient_id)

@@ -1,4 +1,4 @@
-"""Choose the visit where the launch has none: from this patient's recent ones, never silently (design section 7)."""
+"""Choose the visit where the launch has none that can be read: from this patient's recent ones, never silently."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from launch.errors import LaunchError
 from smart_app.access import event, permitted
+from smart_app.chart import Chart
 from smart_app.model.audit import AuditAction
 from smart_app.model.launch_session import NO_VISIT
 from smart_app.model.moves import MissingField
@@ -18,6 +19,7 @@ from smart_app.screening.review_views import EncounterOption, EncounterView
 from smart_app.screening.tokens import get_active
 from smart_app.services import Acting, Services
 
+_SET_ASIDE = "it could not be read, and is set aside"
 NONE = "none"
 """Form value for "this belongs to no visit"."""
 
@@ -26,22 +28,25 @@ def view_encounters(app: Services, who: Acting) -> EncounterView:
     """Show this patient's recent visits. Raises: LaunchOver, LaunchError for the patient."""
     with permitted(app, who):
         chart = get_chart(app, who)
-        notice = "The launch had no visit open. Choose the one that the result belongs to, or none."
+        notice = "The launch had no visit open."
+        if find_launch_visit(app, who) is not None:
+            notice = f"The EHR opened the app from a visit: {chart.visit_notice or _SET_ASIDE}."
         options = build_options(app, who)
         if len(options) == 1:
-            notice = "The EHR has no recent visit of this patient, or it could not be read."
+            notice += " The EHR has no other recent visit of this patient, or it could not be read."
+        notice += " Choose the one that the result belongs to, or none."
         return EncounterView(frame=build_frame(app, who, chart), options=options, notice=notice)
 
 
 def choose_encounter(app: Services, who: Acting, encounter_id: str) -> None:
-    """Choose one of the visits shown, or "none". The launch's own visit is never replaced.
+    """Choose one of the visits shown, or "none". The launch's own visit is never replaced while it can be read.
 
     Raises: MissingField, InvalidField (not one of this patient's recent visits), LaunchError.
     """
     with permitted(app, who, Right.ENTER):
         if not encounter_id:
             raise MissingField(field="encounter")
-        if has_launch_visit(app, who):
+        if not may_choose_visit(app, who, get_chart(app, who)):
             raise InvalidField(field="encounter")
         if encounter_id != NONE and encounter_id not in {visit.id for visit in get_visits(app, who)}:
             raise InvalidField(field="encounter")
@@ -54,9 +59,19 @@ def choose_encounter(app: Services, who: Acting, encounter_id: str) -> None:
     app.charts.forget_chart(who.session.id)
 
 
-def has_launch_visit(app: Services, who: Acting) -> bool:
-    """Tell whether the EHR had a visit open at launch: then that one holds."""
-    return get_active(app, who).context.encounter is not None
+def find_launch_visit(app: Services, who: Acting) -> str | None:
+    """Give the id of the visit that the EHR had open at launch, None where there was none."""
+    return get_active(app, who).context.encounter
+
+
+def may_choose_visit(app: Services, who: Acting, chart: Chart) -> bool:
+    """Tell whether a visit is to be chosen: one that the EHR had open at launch holds, unless it cannot be read."""
+    return find_launch_visit(app, who) is None or chart.visit is None or is_set_aside(app, who)
+
+
+def is_set_aside(app: Services, who: Acting) -> bool:
+    """Tell whether another visit, or none, was chosen in place of the launch's own, which could not be read."""
+    return find_launch_visit(app, who) not in (None, who.session.encounter_id)
 
 
 def build_options(app: Services, who: Acting) -> tuple[EncounterOption, ...]:

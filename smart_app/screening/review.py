@@ -10,7 +10,7 @@ from smart_app.access import event, get_screening, permitted
 from smart_app.model.audit import AuditAction
 from smart_app.model.screening import SavedAnswer, SavedStatus, ScreeningState
 from smart_app.screening.alert_view import build_alert_view
-from smart_app.screening.encounters import build_options, has_launch_visit, say_encounter_notice
+from smart_app.screening.encounters import build_options, may_choose_visit, say_encounter_notice
 from smart_app.screening.form import licence_of
 from smart_app.screening.form_words import say_giving
 from smart_app.screening.frame import build_frame
@@ -71,7 +71,7 @@ def build_review(app: Services, who: Acting, material: Material) -> ReviewView:
             for line in material.plan.lines
         ),
         plan_summary=_say_plan(frame.ehr_name, material),
-        encounters=() if has_launch_visit(app, who) else build_options(app, who),
+        encounters=build_options(app, who) if may_choose_visit(app, who, material.chart) else (),
         encounter=frame.banner.visit,
         encounter_notice=say_encounter_notice(who, screening),
         sign=build_sign(app, who, material),

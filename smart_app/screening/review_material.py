@@ -17,6 +17,7 @@ from smart_app.model.screening import Screening, ScreeningState
 from smart_app.notes.drafting import ComposedNote, compose_note
 from smart_app.screening.answers import get_instrument
 from smart_app.screening.context import get_chart, get_history
+from smart_app.screening.encounters import is_set_aside
 from smart_app.screening.result import build_result, find_points
 from smart_app.screening.tokens import get_active
 from smart_app.services import Acting, Services
@@ -98,7 +99,7 @@ def plan_for(
         scopes=get_active(app, who).scopes,
         profile=ehr.profile,
         site=app.rules.at(ehr.id).write_site,
-        facts=find_facts(result, organization=organization, now=who.now),
+        facts=find_facts(result, organization=organization, now=who.now, launch_visit_set_aside=is_set_aside(app, who)),
         choice=choice,
     )
 

@@ -77,7 +77,7 @@ def find_blockers(app: Services, who: Acting, material: Material) -> tuple[Block
         text = "No visit is chosen. Choose the one that the result belongs to, or none."
         blockers.append(Blocker(code="visit-not-chosen", text=text, anchor="encounter"))
     elif who.session.encounter_id and material.chart.visit is None:
-        text = f"Visit: {material.chart.visit_notice}. Open the app from the visit again."
+        text = f"Visit: {material.chart.visit_notice}. Choose another one or none, or open the app again from the visit."
         blockers.append(Blocker(code="visit-not-read", text=text, anchor="encounter"))
     blockers += [Blocker(code="note-facts", text=problem, anchor="note") for problem in material.note.problems]
     return tuple(blockers)

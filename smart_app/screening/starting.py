@@ -71,7 +71,7 @@ def start_screening(app: Services, who: Acting, instrument_id: str, form: Giving
     with permitted(app, who, Right.ENTER):
         instrument = get_offered(app.library, instrument_id)
         giving = parse_giving(app, who, instrument, form)
-        identity = get_chart(app, who).patient
+        chart = get_chart(app, who)
         with app.units.write() as unit:
             events: list[AuditEvent] = []
             for draft in unit.screenings.for_patient(who.patient, {ScreeningState.IN_PROGRESS}):
@@ -88,11 +88,11 @@ def start_screening(app: Services, who: Acting, instrument_id: str, form: Giving
                 canonical=instrument.canonical,
                 state=ScreeningState.IN_PROGRESS,
                 giving=giving,
-                encounter_id=who.session.encounter_id or None,
+                encounter_id=None if chart.visit is None else chart.visit.id,
                 started_by=who.user,
                 started_at=who.now,
                 updated_at=who.now,
-                identity=identity,
+                identity=chart.patient,
             )
             unit.screenings.add(screening)
             events.append(event(who, AuditAction.SCREENING_STARTED, screening.id, instrument=instrument.id))

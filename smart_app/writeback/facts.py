@@ -38,7 +38,9 @@ def signed_result(
     )
 
 
-def find_facts(result: ScreeningResult, *, organization: Party | None, now: datetime) -> ResultFacts:
+def find_facts(
+    result: ScreeningResult, *, organization: Party | None, now: datetime, launch_visit_set_aside: bool = False
+) -> ResultFacts:
     """Count what the result makes when everything is written, and see what it comes with. ``now`` is aware."""
     trial = signed_result(
         result,
@@ -58,6 +60,7 @@ def find_facts(result: ScreeningResult, *, organization: Party | None, now: date
         has_encounter=result.encounter is not None,
         has_organization=organization is not None,
         age=lowest_age(result.patient.birth_date, now.date()),
+        launch_visit_set_aside=launch_visit_set_aside,
     )
 
 

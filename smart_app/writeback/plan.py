@@ -51,7 +51,8 @@ class ResultFacts:
     """What the plan must know of the result: how many resources of each kind it makes, and what it comes with.
 
     ``age`` is the lowest that the birth date allows on the day of signing, in whole years, None where there is no birth
-    date. ``score_words`` names the total as the page does ("Total 13").
+    date. ``score_words`` names the total as the page does ("Total 13"). ``launch_visit_set_aside``: the EHR had a visit
+    open at launch that could not be read, and the clinician chose another, or none, in its place.
     """
 
     counts: Mapping[ResourceKind, int]
@@ -59,6 +60,7 @@ class ResultFacts:
     has_encounter: bool
     has_organization: bool
     age: int | None
+    launch_visit_set_aside: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,8 +145,8 @@ def make_plan(
     count = sum(line.count for line in lines if line.writes)
     method = choose_method(capabilities, profile, resources=count)
     minor_notice = words.minor_notice(facts.age, site.age_of_majority)
-    notices = words.NOTICE_NO_ENCOUNTER if written and not facts.has_encounter else ()
-    text = words.plan_text([(line.label, line.chart_as, line.writes, line.reason) for line in lines])
+    notices = words.visit_notices(facts.has_encounter, facts.launch_visit_set_aside) if written else ()
+    text = words.plan_text([(line.label, line.chart_as, line.writes, line.reason) for line in lines], notices)
     return WritePlan(
         method=method,
         choice=taken,

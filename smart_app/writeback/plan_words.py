@@ -26,8 +26,6 @@ RELEASE_NOTICES = {
     WriteChoice.COPY_BY_HAND: _NOT_WRITTEN,
 }
 
-NOTICE_NO_ENCOUNTER = ("No visit is chosen: what is written belongs to the patient's chart, but to no visit.",)
-
 _LABELS = {
     ResourceKind.QUESTIONNAIRE_RESPONSE: "Answers as given",
     ResourceKind.OBSERVATION_DIFFICULTY: "Difficulty item",
@@ -97,9 +95,20 @@ def minor_notice(age: int | None, majority: int) -> str:
     return f"This patient is under {majority}: a parent or other proxy may read what is written. Choose each time."
 
 
-def plan_text(lines: Iterable[tuple[str, str, bool, str]]) -> str:
-    """Give the plan as text, one line each of (label, chart_as, writes, reason): what the approval keeps."""
-    return "\n".join(
+def visit_notices(has_encounter: bool, launch_visit_set_aside: bool) -> tuple[str, ...]:
+    """Say to which visit what is written does not belong."""
+    notices = []
+    if launch_visit_set_aside:
+        notices.append("The visit from which the EHR opened the app could not be read: nothing is written to it.")
+    if not has_encounter:
+        notices.append("No visit is chosen: what is written belongs to the patient's chart, but to no visit.")
+    return tuple(notices)
+
+
+def plan_text(lines: Iterable[tuple[str, str, bool, str]], notices: Iterable[str]) -> str:
+    """Give the plan as text: a line each of (label, chart_as, writes, reason), then notices; the approval keeps it."""
+    planned = [
         f"{label} ({chart}): {'write' if writes else 'not written. ' + reason}"
         for label, chart, writes, reason in lines
-    )
+    ]
+    return "\n".join([*planned, *notices])

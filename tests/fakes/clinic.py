@@ -224,7 +224,7 @@ def open_clinic(
             client_id="smart-screening",
             profile=get_ehr_profile("generic"),
             allow_private=(ip_network("127.0.0.0/8"),),
-            organization="Organization/alder-creek",
+            organization="Organization/org-alder-creek",
         )
         registry = EhrRegistry([replace(entry, **(ehr or {}))])
         site = SiteRules(

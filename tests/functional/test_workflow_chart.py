@@ -10,10 +10,12 @@ import pytest
 
 from smart_app import worker
 from smart_app.model.audit import AuditAction
+from smart_app.model.ledger import RowState
 from smart_app.model.moves import MissingField
 from smart_app.model.patient_record import MalformedPatient
 from smart_app.model.rights import Right, RightsRule
 from smart_app.screening import workflow
+from smart_app.screening.errors import SigningBlocked
 from tests.fakes.clinic import BELL, LINDQVIST, OKAFOR, Clinic, open_clinic, phq9
 
 MILD = (1, 1, 1, 1, 1, 1, 0, 0, 0)
@@ -62,8 +64,68 @@ def test_a_visit_that_turns_out_to_be_another_patients_is_not_signed_in(clinic: 
     who = clinic.again(who)
     assert "Outpatient" not in workflow.view_home(clinic.app, who).frame.banner.visit
     screening_id = clinic.give(who, phq9(*MILD))
-    codes = [blocker.code for blocker in workflow.view_review(clinic.app, who, screening_id).sign.blockers]
-    assert codes == ["visit-not-read"]
+    view = workflow.view_review(clinic.app, who, screening_id)
+    assert [blocker.code for blocker in view.sign.blockers] == ["visit-not-read"]
+    assert view.encounters
+    assert clinic.screening(screening_id).encounter_id is None
+
+
+NO_VISIT_READ = "Encounter.rs patient/Encounter.rs Encounter.r Encounter.s patient/Encounter.r patient/Encounter.s"
+
+
+def test_a_visit_that_may_not_be_read_is_no_dead_end_none_is_chosen_and_the_plan_says_so(clinic: Clinic) -> None:
+    who = clinic.launch("pt-01", withhold=NO_VISIT_READ)
+    screening_id = clinic.give(who, phq9(*MILD))
+    view = workflow.view_review(clinic.app, who, screening_id)
+    (blocker,) = view.sign.blockers
+    assert blocker.text == (
+        "Visit: the EHR does not let this app read the visit. "
+        "Choose another one or none, or open the app again from the visit."
+    )
+    with pytest.raises(SigningBlocked):
+        clinic.sign(who, screening_id)
+    choice = workflow.view_encounters(clinic.app, who)
+    assert choice.notice == (
+        "The EHR opened the app from a visit: the EHR does not let this app read the visit. The EHR has no other "
+        "recent visit of this patient, or it could not be read. Choose the one that the result belongs to, or none."
+    )
+    assert [(option.encounter_id, option.chosen) for option in choice.options] == [("none", False)]
+    workflow.choose_encounter(clinic.app, who, "none")
+    who = clinic.again(who)
+    view = workflow.view_review(clinic.app, who, screening_id)
+    said = "The visit from which the EHR opened the app could not be read: nothing is written to it."
+    assert said in view.plan_summary
+    assert "No visit is chosen" in view.plan_summary
+    clinic.sign(who, screening_id)
+    with clinic.app.units.read() as unit:
+        approval = unit.approvals.find_for_screening(screening_id)
+    assert approval is not None
+    assert approval.encounter_id is None
+    assert said in approval.plan_text
+    assert {row.state for row in clinic.rows(screening_id)} == {RowState.WRITTEN}
+    assert all('"encounter"' not in row.resource for row in clinic.rows(screening_id))
+
+
+def test_another_visit_may_be_chosen_in_place_of_one_that_is_not_this_patients_and_be_chosen_anew(
+    clinic: Clinic,
+) -> None:
+    who = clinic.launch("pt-01")
+    visit = _resource(clinic, "Encounter", "enc-01-now")
+    clinic.sandbox.store.put_raw({**visit, "subject": {"reference": "Patient/pt-02"}})
+    clinic.clock.move(minutes=6)
+    who = clinic.again(who)
+    screening_id = clinic.give(who, phq9(*MILD))
+    other = workflow.view_encounters(clinic.app, who).options[0].encounter_id
+    for chosen in ("none", other):
+        workflow.choose_encounter(clinic.app, who, chosen)
+        who = clinic.again(who)
+    view = workflow.view_review(clinic.app, who, screening_id)
+    assert [option.encounter_id for option in view.encounters if option.chosen] == [other]
+    assert "nothing is written to it" in view.plan_summary
+    assert "No visit is chosen" not in view.plan_summary
+    clinic.sign(who, screening_id)
+    assert {row.state for row in clinic.rows(screening_id)} == {RowState.WRITTEN}
+    assert not any("enc-01-now" in row.resource for row in clinic.rows(screening_id))
 
 
 def test_rights_follow_the_role_of_the_user(tmp_path: Path) -> None:

@@ -160,6 +160,7 @@ def test_none_is_a_choice_of_its_own_and_is_signed_as_such(clinic: Clinic) -> No
         approval = unit.approvals.find_for_screening(screening_id)
     assert approval is not None
     assert approval.encounter_id is None
+    assert {row.state for row in clinic.rows(screening_id)} == {RowState.WRITTEN}
 
 
 def test_the_visit_of_the_launch_is_never_replaced(clinic: Clinic) -> None:
