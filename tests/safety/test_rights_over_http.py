@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
 from smart_app.model.audit import AuditAction
+from smart_app.settings import RightsEntry, Settings
 from tests.fakes.captured_log import CapturedLog
 from tests.fakes.http_browser import HttpBrowser, screening_id_of, words_of
 from tests.fakes.refusal import assert_refused
 from tests.functional.page_browser import Page
-from tests.site import Site
+from tests.site import Site, running_site
 
 MILD = (1, 1, 1, 1, 1, 0, 0, 0, 0)
 
@@ -101,6 +104,32 @@ def test_a_trainees_signature_waits_for_the_named_supervisor_who_co_signs(
     finished = trainee.send((path, {**trainee.token(home), "screening": screening_id_of(outcome)}))
     assert finished.status == 200
     assert len(site.resources("Observation")) == 12
+
+
+@pytest.fixture
+def where_okafor_co_signs_too(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    def with_okafor(settings: Settings) -> Settings:
+        also = RightsEntry(identities=("Practitioner/prac-okafor",))
+        rights = settings.rights.model_copy(update={"co_sign": (*settings.rights.co_sign, also)})
+        return replace(settings, rights=rights)
+
+    with running_site(tmp_path_factory.mktemp("site"), change_settings=with_okafor) as site:
+        yield site
+
+
+def test_the_right_to_co_sign_is_not_enough_where_another_supervisor_is_named(
+    where_okafor_co_signs_too: Site, log: CapturedLog
+) -> None:
+    site = where_okafor_co_signs_too
+    trainee, other = HttpBrowser(site), HttpBrowser(site)
+    review = trainee.give(trainee.launch(user="prac-ferreira"), *MILD)
+    trainee.send(review.form("/sign", choice="write"))
+    home = other.launch(user="prac-okafor")
+
+    path = other.path(home, f"screenings/{screening_id_of(review)}/co-sign")
+
+    assert_refused(other.send((path, other.token(home))), log, 403, "not-allowed")
+    assert site.resources("Observation") == []
 
 
 def test_nobody_finishes_writing_what_a_trainee_signed_before_the_supervisor_did(

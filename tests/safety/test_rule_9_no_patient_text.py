@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
 import requests
@@ -88,6 +88,16 @@ def test_rule_9_the_log_holds_nothing_of_patient_answers_or_what_was_typed(
 
     assert len(log.events("request")) > 20, "the log was captured"
     assert found_in((*OF_THE_PATIENT, *TYPED, *ANSWERS, *USER), log.text) == []
+
+
+def test_rule_9_the_log_holds_no_code_state_or_launch_of_the_sign_in(browser: HttpBrowser, log: CapturedLog) -> None:
+    assert isinstance(browser, Recorder)
+    browser.launch()
+    browser.launch(simulate="token_invalid_grant")
+
+    values = [value for answer in browser.answers for _, value in parse_qsl(urlsplit(answer.url).query)]
+    assert len(values) >= 8, "iss and launch, code and state, twice"
+    assert not [value for value in values if value in log.text]
 
 
 def test_rule_9_no_address_title_header_or_cookie_holds_patient_text(site: Site, browser: HttpBrowser) -> None:
