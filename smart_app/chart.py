@@ -101,6 +101,7 @@ class _Entry:
     chart: Chart | None = None
     visits: tuple[Visit, ...] | None = None
     history: ChartHistory | None = None
+    supervisor_name: str | None = None
     until: datetime | None = None
 
 
@@ -128,6 +129,11 @@ class ChartCache:
         with self._lock:
             return self._entry(launch_id, now).history
 
+    def find_supervisor_name(self, launch_id: str, now: datetime) -> str | None:
+        """Give the name kept of the user's supervisor, "" where the EHR did not tell it."""
+        with self._lock:
+            return self._entry(launch_id, now).supervisor_name
+
     def keep(
         self,
         launch_id: str,
@@ -136,6 +142,7 @@ class ChartCache:
         chart: Chart | None = None,
         visits: tuple[Visit, ...] | None = None,
         history: ChartHistory | None = None,
+        supervisor_name: str | None = None,
     ) -> None:
         """Keep parts of a launch's chart until the lifetime of the entry ends."""
         with self._lock:
@@ -143,6 +150,7 @@ class ChartCache:
             entry.chart = chart or entry.chart
             entry.visits = entry.visits if visits is None else visits
             entry.history = history or entry.history
+            entry.supervisor_name = entry.supervisor_name if supervisor_name is None else supervisor_name
             self._entries[launch_id] = entry
             while len(self._entries) > self._most:
                 self._entries.popitem(last=False)

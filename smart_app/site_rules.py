@@ -52,6 +52,7 @@ def build_rights_rules(section: RightsSection) -> tuple[RightsRule, ...]:
             identities=frozenset(entry.identities),
             ehr_id=entry.ehr,
             supervisor=entry.supervisor,
+            supervisor_name=entry.supervisor_name,
         )
         for right, entries in lists.items()
         for entry in entries

@@ -25,7 +25,8 @@ class Approval:
 
     ``content_hash`` covers the planned resources with urn:uuid references and the identifiers fixed at signing;
     ``displayed_hash`` covers what the page showed. ``patient_identity`` is what the guard compares before each send.
-    ``awaiting`` names the supervisor whose co-signature must come first (a trainee's signature), None otherwise.
+    ``awaiting`` is the supervisor whose co-signature must come first (a trainee's signature), None otherwise;
+    ``awaiting_name`` their name, "" where nobody knew it.
     """
 
     id: UUID
@@ -45,6 +46,7 @@ class Approval:
     plan_text: str
     deceased_confirmed: bool = False
     awaiting: str | None = None
+    awaiting_name: str = ""
     co_signed_by: User | None = None
     co_signed_at: datetime | None = None
     version: int = 1

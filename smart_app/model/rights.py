@@ -39,7 +39,8 @@ class RightsRule:
     """One line of ``[rights]``: gives ``right`` to whom it names. A user must match every part that is given.
 
     ``fhir_user_type`` is a resource type; ``role_codes`` are PractitionerRole codes as ``system|code``;
-    ``identities`` are fhirUser references or id_token subjects; ``supervisor``: the signature waits for that person.
+    ``identities`` are fhirUser references or id_token subjects; ``supervisor``: the signature waits for that person,
+    whom pages call ``supervisor_name`` (None: by the EHR's name).
     """
 
     right: Right
@@ -48,6 +49,7 @@ class RightsRule:
     identities: frozenset[str] = frozenset()
     ehr_id: str | None = None
     supervisor: str | None = None
+    supervisor_name: str | None = None
 
 
 def rights_of(

@@ -20,12 +20,14 @@ from smart_app.library import Library
 from smart_app.model.audit import AuditAction
 from smart_app.model.identity import PatientIdentity
 from smart_app.model.patient_record import parse_patient_identity
+from smart_app.model.rights import Right
 from smart_app.screening.tokens import get_active
 from smart_app.services import Acting, Services
 
 Wave = Mapping[str, FhirResource | SearchResult | LaunchError]
 
 _NO_VISITS = frozenset({"cancelled", "entered-in-error"})
+_STAFF = frozenset({"Practitioner", "PractitionerRole", "Person"})
 _MOST_VISITS = "20"
 _PAGE = "100"
 _SECONDS = 12.0
@@ -44,7 +46,7 @@ def fetch_first_wave(app: Services, active: ActiveLaunch) -> FirstWave:
     """Read patient, visit and user at once. Raises: LaunchError and MalformedPatient for the patient alone."""
     wanted = _chart_reads(active.context.patient or "", active.context.encounter)
     user = None if active.user is None else active.user.fhir_user
-    if user is not None and user.split("/", 1)[0] in {"Practitioner", "PractitionerRole", "Person"}:
+    if user is not None and user.split("/", 1)[0] in _STAFF:
         wanted["user"] = Read(resource_type=user.split("/", 1)[0], id=user.split("/", 1)[1])
     if user is not None and user.startswith("Practitioner/") and active.scopes.allows("PractitionerRole", "s"):
         wanted["roles"] = Search(resource_type="PractitionerRole", params=(("practitioner", user),), max_pages=1)
@@ -114,6 +116,26 @@ def get_history(app: Services, who: Acting) -> ChartHistory:
         _audit_read(app, who, "results")
         app.charts.keep(who.session.id, who.now, history=history)
     return history
+
+
+def get_supervisor_name(app: Services, who: Acting) -> str:
+    """Give the name of whoever must sign after this user: as the site's rule has it, else as the EHR has it.
+
+    "" where the user signs alone, or nobody knows the name. Raises: LaunchOver.
+    """
+    rule = who.rights.get(Right.SIGN)
+    if rule is None or rule.supervisor is None or rule.supervisor_name is not None:
+        return "" if rule is None else rule.supervisor_name or ""
+    resource_type, _, resource_id = rule.supervisor.partition("/")
+    if resource_type not in _STAFF or not resource_id:
+        return ""  # a subject of the id_token: nothing to read
+    name = app.charts.find_supervisor_name(who.session.id, who.now)
+    if name is None:
+        wanted = {"supervisor": Read(resource_type=resource_type, id=resource_id)}
+        found = app.connections.reader(get_active(app, who)).read_together(wanted, deadline=_SECONDS)["supervisor"]
+        name = _name_of(found) if isinstance(found, FhirResource) else ""
+        app.charts.keep(who.session.id, who.now, supervisor_name=name)
+    return name
 
 
 def _audit_read(app: Services, who: Acting, kind: str) -> None:

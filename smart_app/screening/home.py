@@ -107,7 +107,7 @@ def _signed_item(
             screening_id=approval.screening_id,
             kind="co-sign",
             title=title,
-            detail="Waits for the supervisor's signature; nothing is sent before",
+            detail=f"Waits for the signature of {approval.awaiting_name or 'the supervisor'}; nothing is sent before",
             action=f"Read and co-sign {name}" if mine else f"See {name}",
         )
     left = [row for row in rows if row.state not in ENDED]

@@ -69,7 +69,7 @@ def _is_unfinished(rows: tuple[LedgerRow, ...]) -> bool:
 def _say_heading(instrument: Instrument, approval: Approval, rows: tuple[LedgerRow, ...]) -> str:
     name = instrument.short_name
     if approval.waits:
-        return f"{name} signed; waiting for the supervisor's signature"
+        return f"{name} signed; waiting for the signature of {approval.awaiting_name or 'the supervisor'}"
     planned = [row for row in rows if row.state is not RowState.NOT_SUPPORTED]
     written = sum(row.state is RowState.WRITTEN for row in planned)
     if approval.choice in {WriteChoice.KEEP, WriteChoice.COPY_BY_HAND} or not planned:
@@ -119,7 +119,8 @@ def _next_steps(approval: Approval, rows: tuple[LedgerRow, ...], stops: tuple[Gu
     steps = []
     states = {row.state for row in rows}
     if approval.waits:
-        steps.append(f"{approval.awaiting} opens this patient in the app and signs too; only then is anything sent.")
+        supervisor = approval.awaiting_name or "The supervisor"
+        steps.append(f"{supervisor} opens this patient in the app and signs too; only then is anything sent.")
     elif OTHER_USER in stops:
         names = " or ".join(signer.name for signer in approval.signers)
         steps.append(f"The next launch of {names} on this patient sends what is left.")

@@ -16,7 +16,7 @@ from smart_app.model.note import NoteDraft
 from smart_app.model.screening import Screening, ScreeningState
 from smart_app.notes.drafting import ComposedNote, compose_note
 from smart_app.screening.answers import get_instrument
-from smart_app.screening.context import get_chart, get_history
+from smart_app.screening.context import get_chart, get_history, get_supervisor_name
 from smart_app.screening.encounters import is_set_aside
 from smart_app.screening.result import build_result, find_points
 from smart_app.screening.tokens import get_active
@@ -29,7 +29,10 @@ COUNTED = frozenset({ScreeningState.SIGNED, ScreeningState.CORRECTED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """One screening under review. ``previous`` is the patient's last signed result of the same instrument."""
+    """One screening under review. ``previous`` is the patient's last signed result of the same instrument.
+
+    ``supervisor_name``: whoever must sign too, "" where the user signs alone or the name is not known.
+    """
 
     screening: Screening
     instrument: Instrument
@@ -42,6 +45,7 @@ class Material:
     draft: NoteDraft | None = field(repr=False)
     plan: WritePlan
     organization: Party | None
+    supervisor_name: str
     displayed_hash: str
 
 
@@ -75,6 +79,7 @@ def gather(app: Services, who: Acting, screening: Screening, *, choice: WriteCho
         draft=draft,
         plan=plan,
         organization=organization,
+        supervisor_name=get_supervisor_name(app, who),
         displayed_hash=_hash(who, screening, chart, alerts, signed=[result.report.to_json(), note.text, plan.hash]),
     )
 

@@ -24,7 +24,7 @@ def build_sign(app: Services, who: Acting, material: Material) -> SignView:
         button = f"Sign for {name}; nothing is written"
     if plan.choice is None:
         button = f"Sign for {name}, as chosen above"
-    supervisor = find_supervisor(who)
+    supervisor = f"your supervisor, {material.supervisor_name}," if material.supervisor_name else "your supervisor"
     return SignView(
         may_sign=not blockers,
         blockers=blockers,
@@ -40,9 +40,7 @@ def build_sign(app: Services, who: Acting, material: Material) -> SignView:
         ),
         choices_notice=plan.minor_notice,
         asks_deceased=patient.deceased,
-        co_sign_notice=(
-            "" if supervisor is None else f"Nothing is sent before your supervisor ({supervisor}) has signed too."
-        ),
+        co_sign_notice=("" if find_supervisor(who) is None else f"Nothing is sent before {supervisor} has signed too."),
         displayed_hash=material.displayed_hash,
     )
 
@@ -77,7 +75,9 @@ def find_blockers(app: Services, who: Acting, material: Material) -> tuple[Block
         text = "No visit is chosen. Choose the one that the result belongs to, or none."
         blockers.append(Blocker(code="visit-not-chosen", text=text, anchor="encounter"))
     elif who.session.encounter_id and material.chart.visit is None:
-        text = f"Visit: {material.chart.visit_notice}. Choose another one or none, or open the app again from the visit."
+        text = (
+            f"Visit: {material.chart.visit_notice}. Choose another one or none, or open the app again from the visit."
+        )
         blockers.append(Blocker(code="visit-not-read", text=text, anchor="encounter"))
     blockers += [Blocker(code="note-facts", text=problem, anchor="note") for problem in material.note.problems]
     return tuple(blockers)

@@ -136,6 +136,7 @@ def _request(app: Services, who: Acting, material: Material) -> SignRequest:
         displayed_hash="",
         current_hash=material.displayed_hash,
         awaiting=find_supervisor(who),
+        awaiting_name=material.supervisor_name,
         software_version=app.software_version,
         correlation_id=who.correlation_id,
     )

@@ -103,7 +103,8 @@ class RightsEntry(Section):
 
     ``fhir_user_type``: resource type of fhirUser. ``role_codes``: PractitionerRole codes, ``system|code``.
     ``identities``: fhirUser references or subjects of the id_token. ``ehr``: only at this EHR.
-    ``supervisor``: the signature waits for this person (fhirUser reference or subject).
+    ``supervisor``: the signature waits for this person (fhirUser reference or subject), shown as ``supervisor_name``,
+    else by the name that the EHR has.
     """
 
     fhir_user_type: Literal["Practitioner", "PractitionerRole", "Person"] | None = None
@@ -111,11 +112,14 @@ class RightsEntry(Section):
     identities: tuple[Text, ...] = ()
     ehr: str | None = None
     supervisor: Text | None = None
+    supervisor_name: Text | None = None
 
     @model_validator(mode="after")
     def _check_names_somebody(self) -> RightsEntry:
         if self.fhir_user_type is None and not self.role_codes and not self.identities:
             raise ValueError("names nobody: give fhir_user_type, role_codes or identities")
+        if self.supervisor_name is not None and self.supervisor is None:
+            raise ValueError("has a supervisor_name and no supervisor")
         return self
 
 

@@ -145,7 +145,8 @@ def _rights(answers: FirstAnswers) -> str:
 # Who may do what. All staff may give, enter and act on an alert; nobody signs or closes an alert until named here.
 # An entry names people by fhir_user_type, role_codes ("system|code" of PractitionerRole) or identities (fhirUser
 # references or id_token subjects); several parts must all match. `ehr` limits it to one EHR. In `sign`, `supervisor`
-# makes the signature wait for that person. Beware: a medical assistant is a Practitioner too.
+# makes the signature wait for that person (`supervisor_name` where the EHR cannot tell the name).
+# Beware: a medical assistant is a Practitioner too.
 [rights]
 sign = {_tables(answers.signers)}
 close_alert = {_tables(answers.closers)}

@@ -28,6 +28,7 @@ class _Secrets:
     plan_text: str
     deceased_confirmed: bool
     co_signed_by: User | None
+    awaiting_name: str = ""
 
 
 _SECRETS = SealedField(kind="approval", column="sealed", adapter=TypeAdapter(_Secrets))
@@ -80,6 +81,7 @@ class Approvals(Repository):
             plan_text=approval.plan_text,
             deceased_confirmed=approval.deceased_confirmed,
             co_signed_by=approval.co_signed_by,
+            awaiting_name=approval.awaiting_name,
         )
         return {
             "screening_id": approval.screening_id,
@@ -116,6 +118,7 @@ class Approvals(Repository):
             plan_text=secrets.plan_text,
             deceased_confirmed=secrets.deceased_confirmed,
             awaiting=row["awaiting"],
+            awaiting_name=secrets.awaiting_name,
             co_signed_by=secrets.co_signed_by,
             co_signed_at=row["co_signed_at"],
             version=row["version"],

@@ -38,7 +38,8 @@ class SignRequest:
 
     ``screening`` and ``result`` as displayed; ``plan`` made for the clinician's choice; ``displayed_hash`` as the form
     posted it, ``current_hash`` as the page would show it now. ``signer`` is the user, ``signer_name`` the reference
-    and name that go into the resources. ``awaiting`` names a supervisor whose co-signature must come first.
+    and name that go into the resources. ``awaiting`` is a supervisor whose co-signature must come first,
+    ``awaiting_name`` their name, "" where it is not known.
     """
 
     screening: Screening
@@ -56,6 +57,7 @@ class SignRequest:
     choice_reason: str = field(default="", repr=False)
     deceased_confirmed: bool = False
     awaiting: str | None = None
+    awaiting_name: str = ""
     software_version: str
     correlation_id: str | None = None
 
@@ -193,6 +195,7 @@ def _approval(
         plan_text=request.plan.text,
         deceased_confirmed=request.deceased_confirmed,
         awaiting=request.awaiting,
+        awaiting_name=request.awaiting_name,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -13,12 +14,12 @@ from smart_app.model.approval import WriteChoice
 from smart_app.model.audit import AuditAction
 from smart_app.model.ledger import RowState
 from smart_app.model.moves import IllegalMove, MissingField
-from smart_app.model.rights import NotAllowed
+from smart_app.model.rights import NotAllowed, Right, RightsRule
 from smart_app.model.screening import ScreeningState
 from smart_app.screening import workflow
 from smart_app.screening.errors import InvalidField, SigningBlocked
 from smart_app.writeback.errors import AlertStillOpen, ChangedSinceShown, ChoiceMissing
-from tests.fakes.clinic import BELL, FERREIRA, LINDQVIST, OKAFOR, Clinic, phq9
+from tests.fakes.clinic import BELL, FERREIRA, LINDQVIST, OKAFOR, Clinic, open_clinic, phq9
 
 TOTAL_13 = (2, 2, 3, 2, 0, 1, 2, 0, 1)
 MILD = (1, 1, 1, 1, 1, 1, 0, 0, 0)
@@ -100,6 +101,34 @@ def test_a_trainees_signature_waits_for_the_named_supervisor(clinic: Clinic) -> 
     assert {event.user.fhir_user for event in sent} == {f"Practitioner/{LINDQVIST}"}
     with pytest.raises(IllegalMove):
         workflow.co_sign(clinic.app, supervisor, screening_id)
+
+
+@pytest.mark.parametrize(
+    ("supervisor", "name", "shown"),
+    [
+        (f"Practitioner/{LINDQVIST}", None, "Henrik Lindqvist, MD"),
+        (f"Practitioner/{LINDQVIST}", "Dr. Lindqvist (ward 3)", "Dr. Lindqvist (ward 3)"),
+        ("Practitioner/unheard-of", None, ""),
+        ("a-subject-of-the-id-token", None, ""),
+    ],
+    ids=["by the EHR", "by the settings", "unknown to the EHR", "a subject"],
+)
+def test_a_supervisor_is_shown_by_name_and_never_by_reference(
+    tmp_path: Path, supervisor: str, name: str | None, shown: str
+) -> None:
+    trainee = frozenset({f"Practitioner/{FERREIRA}"})
+    rule = RightsRule(right=Right.SIGN, identities=trainee, supervisor=supervisor, supervisor_name=name)
+    with open_clinic(tmp_path, rules={"rights": (rule,)}) as clinic:
+        who = clinic.launch("pt-01", FERREIRA)
+        screening_id = clinic.give(who, phq9(*MILD))
+        notice = workflow.view_review(clinic.app, who, screening_id).sign.co_sign_notice
+        clinic.sign(who, screening_id)
+        outcome = workflow.view_outcome(clinic.app, who, screening_id)
+        item = workflow.view_home(clinic.app, who).unfinished[0]
+    said = [notice, outcome.heading, outcome.next_steps[0], item.detail]
+    assert not any("Practitioner/" in words or "a-subject" in words for words in said)
+    assert all((shown or "supervisor") in words for words in said)
+    assert notice == f"Nothing is sent before your supervisor{f', {shown},' if shown else ''} has signed too."
 
 
 def test_signing_what_has_changed_since_it_was_shown_is_refused(clinic: Clinic) -> None:

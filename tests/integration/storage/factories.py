@@ -160,6 +160,7 @@ def make_approval(screening: Screening, **changes: Any) -> Approval:
         "plan_text": "WRITES-MARKER",
         "deceased_confirmed": True,
         "awaiting": "Practitioner/9",
+        "awaiting_name": "Henrik Lindqvist, MD",
         "co_signed_by": CLINICIAN,
         "co_signed_at": NOW + MINUTE,
     }
