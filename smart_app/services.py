@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from fhir_mappings.instrument import Instrument
 from launch.ehr import EhrRegistry
 from launch.scopes import Feature
 from smart_app.chart import ChartCache
@@ -33,7 +34,7 @@ class SiteRules:
     """What the use cases need of the site's settings (see settings.py for their meaning and defaults).
 
     ``crisis`` is the crisis contact as readable text; ``zone`` that of times shown. ``prorate``: missing-item rules
-    that are not the author's own are switched on.
+    that are not the author's own are switched on. ``languages``: those given in here, BCP 47 code and name.
     ``alert_readers``: identities (fhirUser or subject) who see every open alert on their list.
     """
 
@@ -53,6 +54,11 @@ class SiteRules:
     def at(self, ehr_id: str) -> EhrRules:
         """Give what holds at one EHR."""
         return self.ehrs.get(ehr_id, EhrRules())
+
+    def languages_of(self, instrument: Instrument) -> tuple[tuple[str, str], ...]:
+        """Give the site's languages, code and name, in which the instrument's words are at hand (safety rule 12)."""
+        spoken = instrument.language.split("-", 1)[0]
+        return tuple((code, name) for code, name in self.languages if code.split("-", 1)[0] == spoken)
 
     def features_at(self, ehr_id: str) -> frozenset[Feature]:
         """Give what is asked for at one EHR: as switched on, and the user's roles where rights depend on them."""

@@ -30,6 +30,7 @@ def build_site_rules(settings: Settings) -> SiteRules:
         absolute=timedelta(hours=settings.sessions.absolute_hours),
         draft_within=timedelta(hours=settings.practice.draft_hours),
         alert_readers=frozenset(settings.alerts.readers),
+        languages=tuple(settings.instruments.languages.items()),
         prorate=settings.instruments.prorate,
     )
 

@@ -37,8 +37,14 @@ def utc_now() -> datetime:
 def build_services(settings: Settings, *, units: Units, clock: Callable[[], datetime] = utc_now) -> Services:
     """Put the services of one process together.
 
-    Raises: SettingsError when an EHR uses private_key_jwt and the signing keys cannot be read; MalformedInstrument.
+    Raises: SettingsError when an EHR uses private_key_jwt and the signing keys cannot be read, or when an instrument
+    is offered whose language the site does not list; MalformedInstrument.
     """
+    library, rules = load_library(settings.instruments.enabled), build_site_rules(settings)
+    unworded = [instrument.id for instrument in library if not rules.languages_of(instrument)]
+    if unworded:
+        problem = f"lists no language in which these are worded: {', '.join(unworded)}"
+        raise SettingsError([Fault(where="instruments.languages", problem=problem)])
     ehrs = EhrRegistry(settings.ehrs)
     http = settings.http
     return Services(
@@ -47,7 +53,7 @@ def build_services(settings: Settings, *, units: Units, clock: Callable[[], date
         new_id=uuid4,
         new_secret=lambda: secrets.token_urlsafe(_SECRET_BYTES),
         random_bytes=secrets.token_bytes,
-        library=load_library(settings.instruments.enabled),
+        library=library,
         ehrs=ehrs,
         connections=Connections(
             ehrs,
@@ -57,7 +63,7 @@ def build_services(settings: Settings, *, units: Units, clock: Callable[[], date
             timeout=(http.connect_timeout, http.read_timeout),
         ),
         charts=ChartCache(),
-        rules=build_site_rules(settings),
+        rules=rules,
         software_version=find_version(),
     )
 

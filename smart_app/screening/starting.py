@@ -54,7 +54,7 @@ def view_start(app: Services, who: Acting, instrument_id: str) -> StartView:
         modes=tuple(Choice(value=mode, label=MODE_LABELS[mode]) for mode in _OFFERED_MODES),
         languages=tuple(
             Choice(value=code, label=name, chosen=len(offered) == 1)
-            for offered in [_languages(app, instrument)]
+            for offered in [app.rules.languages_of(instrument)]
             for code, name in offered
         ),
         draft_id=None if draft is None else draft.id,
@@ -118,7 +118,7 @@ def parse_giving(app: Services, who: Acting, instrument: Instrument, form: Givin
         raise MissingField(field="relationship")
     if not form.language:
         raise MissingField(field="language")
-    if form.language not in dict(_languages(app, instrument)):
+    if form.language not in dict(app.rules.languages_of(instrument)):
         raise InvalidField(field="language")
     if mode is Mode.PAPER and not form.answered_at.strip():
         raise MissingField(field="answered_at")
@@ -162,12 +162,6 @@ def _parse_choice(choices: type[_Choices], text: str, field: str) -> _Choices:
         return choices(text)
     except ValueError as error:
         raise InvalidField(field=field) from error
-
-
-def _languages(app: Services, instrument: Instrument) -> tuple[tuple[str, str], ...]:
-    """Give the site's languages in which the instrument's words are at hand (safety rule 12)."""
-    spoken = instrument.language.split("-", 1)[0]
-    return tuple((code, name) for code, name in app.rules.languages if code.split("-", 1)[0] == spoken)
 
 
 def _say_draft(app: Services, who: Acting, instrument: Instrument, draft: Screening) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -61,6 +63,7 @@ def _check_database_url(url: str) -> str:
 
 BaseUrl = Annotated[str, AfterValidator(_check_base_url)]
 Text = Annotated[str, Field(min_length=1, max_length=500)]
+LanguageTag = Annotated[str, Field(pattern="^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 
 
 class AppSection(Section):
@@ -135,12 +138,16 @@ class RightsSection(Section):
 
 
 class InstrumentsSection(Section):
-    """``[instruments]``: which are offered, in this order; ``prorate`` allows missing-item rules not of the author."""
+    """``[instruments]``: which are offered, in this order; ``prorate`` allows missing-item rules not of the author.
+
+    ``languages``: those in which questionnaires are given here, BCP 47 code to the name that pages show.
+    """
 
     enabled: Annotated[tuple[Annotated[str, AfterValidator(_check_instrument)], ...], Field(min_length=1)] = (
         "phq-9",
         "gad-7",
     )
+    languages: Annotated[Mapping[LanguageTag, Text], Field(min_length=1)] = MappingProxyType({"en": "English"})
     prorate: bool = False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from fhir_mappings.write_shape import ResourceKind
 from launch.scopes import Feature
 from smart_app.model.rights import Right
-from smart_app.settings import SettingsError, parse_settings
+from smart_app.settings import InstrumentsSection, SettingsError, parse_settings
 from smart_app.storage.engine import open_database
 from smart_app.storage.key_ring import KeyRing
 from smart_app.storage.migrate import claim_environment, upgrade
@@ -77,6 +78,32 @@ def test_only_what_the_site_writes_is_planned_and_asked_for(
     rules = build_site_rules(_settings(tmp_path, writes=writes)).at("clinic")
     assert rules.write_site.kinds == kinds
     assert rules.features == {Feature.BASE, *features}
+
+
+def test_the_age_of_majority_is_the_ehr_entrys(tmp_path: Path) -> None:
+    assert build_site_rules(_settings(tmp_path)).at("clinic").write_site.age_of_majority == 18
+    rules = build_site_rules(_settings(tmp_path, writes={"age_of_majority": 16}))
+    assert rules.at("clinic").write_site.age_of_majority == 16
+
+
+def test_the_sites_languages_are_offered_for_what_is_worded_in_them(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
+    assert build_site_rules(settings).languages == (("en", "English"),)
+    values = {"en-US": "English (US)", "en-GB": "English (UK)", "es": "Español"}
+    several = replace(settings, instruments=InstrumentsSection(languages=values))
+    _prepare(several)
+    services = build_services(several, units=open_units(several))
+    phq9 = services.library.find("phq-9")
+    assert phq9 is not None
+    assert services.rules.languages_of(phq9) == (("en-US", "English (US)"), ("en-GB", "English (UK)"))
+
+
+def test_a_start_fails_where_an_instrument_could_be_given_in_no_language(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
+    _prepare(settings)
+    spanish = replace(settings, instruments=InstrumentsSection(languages={"es": "Español"}))
+    with pytest.raises(SettingsError, match=r"instruments\.languages.*phq-9, gad-7"):
+        build_services(spanish, units=open_units(spanish))
 
 
 def test_signing_keys_are_needed_only_where_an_ehr_wants_them(tmp_path: Path) -> None:

@@ -345,3 +345,22 @@ def test_the_defaults_in_the_comments_are_the_defaults() -> None:
     for name in ("sessions", "instruments", "practice", "retention", "logs"):
         defaults = getattr(settings, name).model_dump(mode="json")
         assert shown[name] == {key: list(v) if isinstance(v, tuple) else v for key, v in defaults.items()}
+
+
+@pytest.mark.parametrize("languages", [{}, {"English": "English"}, {"en": ""}, {"en_US": "English"}])
+def test_a_language_is_a_bcp_47_code_with_a_name(languages: dict[str, str]) -> None:
+    (fault,) = faults_of(make_values(instruments={"languages": languages}))
+    assert fault.startswith("instruments.languages")
+
+
+def test_languages_may_come_from_the_environment() -> None:
+    settings = parse(make_values(), SMART_SCREENING_INSTRUMENTS_LANGUAGES='{"en-GB": "English"}')
+    assert settings.instruments.languages == {"en-GB": "English"}
+
+
+def test_a_supervisors_name_needs_a_supervisor() -> None:
+    entry = {"identities": ["Practitioner/7"], "supervisor_name": "Dr. Lindqvist"}
+    assert faults_of(make_values(rights={"sign": [entry]})) == ["rights.sign[0]"]
+    entry["supervisor"] = "Practitioner/9"
+    (rule,) = build_rights_rules(parse(make_values(rights={"sign": [entry]})).rights)
+    assert (rule.supervisor, rule.supervisor_name) == ("Practitioner/9", "Dr. Lindqvist")
