@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 from importlib import resources
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -147,7 +146,7 @@ class InstrumentsSection(Section):
         "phq-9",
         "gad-7",
     )
-    languages: Annotated[Mapping[LanguageTag, Text], Field(min_length=1)] = MappingProxyType({"en": "English"})
+    languages: Annotated[Mapping[LanguageTag, Text], Field(min_length=1)] = {"en": "English"}
     prorate: bool = False
 
 

@@ -359,8 +359,8 @@ def test_languages_may_come_from_the_environment() -> None:
 
 
 def test_a_supervisors_name_needs_a_supervisor() -> None:
-    entry = {"identities": ["Practitioner/7"], "supervisor_name": "Dr. Lindqvist"}
+    entry: dict[str, Any] = {"identities": ["Practitioner/7"], "supervisor_name": "Dr. Lindqvist"}
     assert faults_of(make_values(rights={"sign": [entry]})) == ["rights.sign[0]"]
-    entry["supervisor"] = "Practitioner/9"
-    (rule,) = build_rights_rules(parse(make_values(rights={"sign": [entry]})).rights)
+    rights = {"sign": [{**entry, "supervisor": "Practitioner/9"}], "co_sign": [{"identities": ["Practitioner/9"]}]}
+    rule, _ = build_rights_rules(parse(make_values(rights=rights)).rights)
     assert (rule.supervisor, rule.supervisor_name) == ("Practitioner/9", "Dr. Lindqvist")
