@@ -6,17 +6,19 @@ range and the risk item. The signature lines are added at signing, for an EHR ma
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Final
 
 from fhir_mappings.administration import Administration, Informant, Mode
 from fhir_mappings.answers import AnswerStatus, find_status, is_enabled
 from fhir_mappings.change import Badge, Change
-from fhir_mappings.errors import Issue, Severity
+from fhir_mappings.errors import Issue, MalformedResource, Severity
 from fhir_mappings.instrument import Item
 from fhir_mappings.questionnaire_response import describe_answer
-from fhir_mappings.r4 import parse_partial_date_time
+from fhir_mappings.r4 import Precision, parse_partial_date_time
 from fhir_mappings.result import AlertSummary, ScreeningResult, SignedResult
-from fhir_mappings.wording import NOT_A_DIAGNOSIS, describe_day, describe_score, describe_time
+from fhir_mappings.scores import PatientFacts
+from fhir_mappings.wording import NOT_A_DIAGNOSIS, describe_age_fit, describe_day, describe_score, describe_time
 
 _MODES: Final = {
     Mode.OWN_DEVICE: "on their own device",
@@ -48,15 +50,23 @@ def build_note_text(result: ScreeningResult) -> str:
 
 
 def sign_note_text(result: SignedResult) -> str:
-    """Add the signature lines to the note as edited: who, when, and the reference by which it can be found again."""
-    signed_at = parse_partial_date_time(
-        result.signed_at.isoformat(timespec="seconds").replace("+00:00", "Z"), "signed_at"
+    """Add the signature lines to the note as edited."""
+    return add_signature(
+        result.note_text,
+        signer=result.signer.display,
+        signed_at=result.signed_at,
+        patient=result.patient.display,
+        reference_code=result.reference_code,
     )
-    return (
-        f"{result.note_text.rstrip()}\n\n"
-        f"Signed by {result.signer.display}, {describe_time(signed_at)}, for {result.patient.display}.\n"
-        f"Reference {result.reference_code}\n"
-    )
+
+
+def add_signature(text: str, *, signer: str, signed_at: datetime, patient: str, reference_code: str) -> str:
+    """Say below a text who signed it for whom, when, and the reference by which it can be found again.
+
+    ``signed_at`` is aware, in the zone of the note's other times.
+    """
+    when = parse_partial_date_time(signed_at.isoformat(timespec="seconds").replace("+00:00", "Z"), "signed_at")
+    return f"{text.rstrip()}\n\nSigned by {signer}, {describe_time(when)}, for {patient}.\nReference {reference_code}\n"
 
 
 def check_note_facts(text: str, result: ScreeningResult) -> tuple[Issue, ...]:
@@ -66,6 +76,7 @@ def check_note_facts(text: str, result: ScreeningResult) -> tuple[Issue, ...]:
         (f"note.score({score.id})", line) for score, line in zip(result.report.scores, _scores(result), strict=True)
     ]
     facts += [(f"note.item({item.number})", _risk_line(result, item)) for item in _risk_items(result)]
+    facts += [("note.age", line) for line in _age_lines(result)]
     if not result.instrument.asks_about_suicide:
         facts.append(("note.suicide", _NOT_ASKED))
     return tuple(
@@ -92,6 +103,7 @@ def _summary(result: ScreeningResult) -> Iterator[str]:
     yield f"{result.instrument.short_name}, {describe_time(administration.when)}, {_describe_how(administration)}."
     for line in _scores(result):
         yield f"{line} {NOT_A_DIAGNOSIS}"
+    yield from _age_lines(result)
     if any(score.positive is False for score in result.report.scores):
         yield "A negative screen is not a finding of low risk."
     yield from _changes(result)
@@ -100,6 +112,19 @@ def _summary(result: ScreeningResult) -> Iterator[str]:
             yield f"Difficulty: {describe_answer(item, result.answers).lower()}."
     if not result.instrument.asks_about_suicide:
         yield _NOT_ASKED
+
+
+def _age_lines(result: ScreeningResult) -> list[str]:
+    """Say it where the ranges are not those of the patient's age at the time of the answers."""
+    try:
+        born = parse_partial_date_time(result.patient.birth_date, "Patient.birthDate")
+    except MalformedResource:
+        return []
+    if born.precision < Precision.DAY:
+        return []
+    on = result.administration.when.earliest.date()
+    age = PatientFacts(birth_date=born.earliest.date(), on=on).age
+    return [describe_age_fit(result.instrument, age)] if result.instrument.fits_age(age) is False else []
 
 
 def _scores(result: ScreeningResult) -> list[str]:

@@ -5,7 +5,7 @@ A score is not a diagnosis: ranges and "screens positive", never a finding. Unkn
 
 from typing import Final
 
-from fhir_mappings.instrument import ScoreDefinition
+from fhir_mappings.instrument import Instrument, ScoreDefinition
 from fhir_mappings.r4 import PartialDateTime, Precision
 from fhir_mappings.scores import Score
 
@@ -41,6 +41,20 @@ def describe_screen(score: Score) -> str:
         at_least = "" if score.bounds[0] == score.bounds[1] else f"at least {score.bounds[0]}, "
         return f"{at_least}at or above {cutoff} (screens positive)"
     return f"below {cutoff} (screens negative)"
+
+
+def describe_age_fit(instrument: Instrument, age: int | None) -> str:
+    """Say that ranges, cut-off and change figures do not hold at an age in years, or that it is not known; else ""."""
+    name, (low, high) = instrument.short_name, instrument.age_range
+    fits = instrument.fits_age(age)
+    if fits:
+        return ""
+    if fits is None:
+        return f"The birth date is not known, so whether {name} suits the age cannot be told."
+    ages = f"{low} and older" if high is None else f"up to {high}" if low is None else f"{low} to {high}"
+    return (
+        f"{name} is validated for ages {ages}; at {age} its ranges, cut-off and figures of change are not established."
+    )
 
 
 def describe_day(at: PartialDateTime) -> str:

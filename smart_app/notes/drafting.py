@@ -13,6 +13,7 @@ _ALERT = "Alert: "
 _FACTS = {
     "note.score": "The note no longer states the score, its range or the screen as the result has them.",
     "note.item": "The note no longer states the risk item as it was answered.",
+    "note.age": "The note no longer says that the ranges are not established at this age.",
     "note.suicide": 'The note no longer says "Suicide not asked."',
 }
 

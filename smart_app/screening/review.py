@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fhir_mappings.administration import Administration
 from fhir_mappings.instrument import Item, Points
+from fhir_mappings.wording import describe_age_fit
 from smart_app.access import event, get_screening, permitted
 from smart_app.model.audit import AuditAction
 from smart_app.model.screening import SavedAnswer, SavedStatus, ScreeningState
@@ -19,6 +20,7 @@ from smart_app.screening.review_views import AnswerRow, NoteView, PlanLineView, 
 from smart_app.screening.score_view import build_changes, build_scores
 from smart_app.screening.sign_panel import build_sign
 from smart_app.screening.wording import (
+    find_age,
     say_answer,
     say_count,
     say_moment,
@@ -44,7 +46,7 @@ def view_review(app: Services, who: Acting, screening_id: UUID) -> ReviewView:
 def build_review(app: Services, who: Acting, material: Material) -> ReviewView:
     """Build the page."""
     screening, instrument, zone = material.screening, material.instrument, app.rules.zone
-    frame = build_frame(app, who, material.chart, notice=_say_other_identity(material))
+    frame = build_frame(app, who, material.chart, notice=" ".join(_notices(material)))
     giving = say_giving(screening.giving, dict(app.rules.languages))
     return ReviewView(
         frame=frame,
@@ -77,6 +79,13 @@ def build_review(app: Services, who: Acting, material: Material) -> ReviewView:
         sign=build_sign(app, who, material),
         licence=licence_of(instrument),
     )
+
+
+def _notices(material: Material) -> list[str]:
+    """Give what must be known before any number is read: whose answers they are, and whether the ranges hold."""
+    answered_on = material.result.administration.when.earliest.date()
+    age = find_age(material.chart.patient.birth_date, answered_on)
+    return [words for words in (_say_other_identity(material), describe_age_fit(material.instrument, age)) if words]
 
 
 def _say_other_identity(material: Material) -> str:

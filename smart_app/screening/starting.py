@@ -10,6 +10,7 @@ from fhir_mappings.administration import SELF_ENTERED, Informant, Mode
 from fhir_mappings.errors import MappingError
 from fhir_mappings.instrument import Instrument
 from fhir_mappings.r4 import Precision, parse_partial_date_time
+from fhir_mappings.wording import describe_age_fit
 from smart_app.access import event, permitted
 from smart_app.chart import Chart
 from smart_app.model.audit import AuditAction, AuditEvent
@@ -173,13 +174,6 @@ def _say_draft(app: Services, who: Acting, instrument: Instrument, draft: Screen
 
 def _warn(instrument: Instrument, chart: Chart, now: datetime) -> tuple[str, ...]:
     age = find_age(chart.patient.birth_date, now.date())
-    low, high = instrument.age_range
-    warnings = []
-    if age is not None and ((low is not None and age < low) or (high is not None and age > high)):
-        bounds = f"{low or 0} to {high}" if high is not None else f"{low} and older"
-        warnings.append(f"{instrument.short_name} is validated for ages {bounds}; this patient is {age}.")
-    if age is None:
-        warnings.append("The birth date is not known, so whether the questionnaire suits the age cannot be told.")
-    if not instrument.asks_about_suicide:
-        warnings.append(f"{instrument.short_name} does not ask about suicide.")
-    return tuple(warnings)
+    fit = describe_age_fit(instrument, age)
+    suicide = "" if instrument.asks_about_suicide else f"{instrument.short_name} does not ask about suicide."
+    return tuple(words for words in (fit, suicide) if words)

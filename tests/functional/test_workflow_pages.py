@@ -32,6 +32,7 @@ from tests.fakes.clinic import (
 )
 
 MILD = (1, 1, 1, 1, 1, 1, 0, 0, 0)
+AT_15 = "PHQ-9 is validated for ages 18 and older; at 15 its ranges, cut-off and figures of change are not established."
 NINE = (0, 0, 0, 0, 0, 0, 0, 0, 1)
 NOWHERE = UUID(int=99)
 
@@ -57,11 +58,30 @@ def test_the_start_form_shows_the_draft_that_could_go_on(clinic: Clinic) -> None
 
 
 def test_an_age_outside_the_validated_range_is_said_before_starting(clinic: Clinic) -> None:
-    low = LIBRARY.find("phq-9")
-    assert low is not None
-    clinic.app = replace(clinic.app, library=Library([replace(low, age_range=(18, None))]))
     (warning,) = workflow.view_start(clinic.app, clinic.launch("pt-05"), "phq-9").warnings
-    assert warning.startswith("PHQ-9 is validated for ages 18 and older; this patient is ")
+    assert warning == AT_15
+
+
+def test_an_age_outside_the_validated_range_is_said_on_review_and_in_the_note(clinic: Clinic) -> None:
+    who = clinic.launch("pt-05")
+    screening_id = clinic.give(who, phq9(*MILD))
+    view = workflow.view_review(clinic.app, who, screening_id)
+    assert view.frame.notice == AT_15
+    assert AT_15 in view.note.text
+    adult = clinic.launch("pt-01")
+    view = workflow.view_review(clinic.app, adult, clinic.give(adult, phq9(*MILD)))
+    assert view.frame.notice == ""
+    assert "validated" not in view.note.text
+
+
+def test_an_edited_note_must_still_say_that_the_ranges_do_not_hold_at_this_age(clinic: Clinic) -> None:
+    who = clinic.launch("pt-05")
+    screening_id = clinic.give(who, phq9(*MILD))
+    text = workflow.view_review(clinic.app, who, screening_id).note.text
+    workflow.save_note(clinic.app, who, screening_id, text.replace(AT_15, ""), 0)
+    assert workflow.view_review(clinic.app, who, screening_id).note.problems == (
+        "The note no longer says that the ranges are not established at this age.",
+    )
 
 
 def test_an_instrument_that_does_not_exist_is_not_started(clinic: Clinic) -> None:
