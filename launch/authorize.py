@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -28,14 +28,14 @@ class LaunchRequest:
     """What the EHR opened the launch URL with. `iss` is not yet known to be registered."""
 
     iss: str
-    launch: str
+    launch: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BegunLaunch:
     """Where to send the browser, and what to remember until it comes back."""
 
-    authorize_url: str
+    authorize_url: str = field(repr=False)
     pending: PendingLaunch
 
 

@@ -5,6 +5,7 @@ Only an EHR with an entry here is ever called. `iss` is compared with the entrie
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -31,6 +32,8 @@ class NonceRule(StrEnum):
     IF_RETURNED = "if-returned"
 
 
+# A wider or a broken source would end in the header of every page: no scheme alone, no lone `*`, no path, no `;`.
+_HOST_SOURCE = re.compile(r"https?://(?:\*\.)?(?:[A-Za-z0-9-]+\.)*[A-Za-z0-9-]+(?::(?:[0-9]{1,5}|\*))?")
 SigningAlgorithm = Literal["ES384", "RS384"]
 
 
@@ -42,6 +45,7 @@ class Ehr:
     where it is not the one that discovery names. `endpoint_hosts`: `host` or `host:port` of its OAuth endpoints and
     keys; the host of the FHIR base is always allowed. `allow_private`: networks that its names may lead to although
     they are not public; plain http is spoken only there. `scopes`: further scopes asked for at this site.
+    `frame_ancestors`: origins of the EHR's pages that may show ours in a frame (CSP 3, host-source).
     `organization`: reference such as `Organization/12`. `tenant_required`: this EHR tells its tenants apart by the
     launch parameter `tenant`, so one must come.
     """
@@ -88,6 +92,14 @@ class Ehr:
             reference = find_reference(self.organization, fhir_base_url=self.fhir_base_url)
             if reference is None or reference.resource_type != "Organization":
                 raise InvalidEhr("is not a reference to an Organization here", ehr_id=self.id, field="organization")
+        self._check_hosts()
+
+    def _check_hosts(self) -> None:
+        for source in self.frame_ancestors:
+            if _HOST_SOURCE.fullmatch(source) is None:
+                raise InvalidEhr(
+                    "is not an origin such as https://ehr.example", ehr_id=self.id, field="frame_ancestors"
+                )
         for host in self.endpoint_hosts:
             try:
                 plain = split_http_url(f"https://{host}/").netloc == host and not host.endswith(":")

@@ -7,7 +7,7 @@ token that was sent twice can cost the whole family of tokens.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -63,7 +63,7 @@ class TokenResponse:
     scopes: Scopes
     scope_given: bool
     context: LaunchContext
-    id_token: str | None
+    id_token: str | None = field(repr=False)
 
 
 def parse_token_response(

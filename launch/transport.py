@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
@@ -38,6 +38,8 @@ _LONGEST_WAIT = 2.0
 _FIRST_WAIT = 0.2
 _TRY_AGAIN_STATUS = frozenset({429, 502, 503, 504})
 _CHUNK = 64 * 1024
+_MOST_DIGITS = 15
+_LONGEST_RETRY_AFTER = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +62,8 @@ class HttpResponse:
     """A complete answer. `headers` are looked up without case."""
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
     @property
     def date(self) -> datetime | None:
@@ -70,12 +72,14 @@ class HttpResponse:
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds to wait, never negative. A date counts from the answer's own `Date`, so no clock is compared."""
+        """Seconds to wait, from 0 to a day. A date counts from the answer's own `Date`, so no clock is compared."""
         text = self.headers.get("Retry-After", "").strip()
         if text.isascii() and text.isdigit():
-            return float(text)
+            return min(float(text), _LONGEST_RETRY_AFTER)
         until, sent_at = _find_http_date(text), self.date
-        return None if until is None or sent_at is None else max(0.0, (until - sent_at).total_seconds())
+        if until is None or sent_at is None:
+            return None
+        return min(max(0.0, (until - sent_at).total_seconds()), _LONGEST_RETRY_AFTER)
 
 
 class Transport:
@@ -225,7 +229,8 @@ class Transport:
     def _read_body(self, answer: requests.Response, max_bytes: int) -> bytes:
         """Read to the end or to the cap; a gzip bomb counts decoded."""
         length = answer.headers.get("Content-Length", "")
-        if length.isascii() and length.isdigit() and int(length) > max_bytes:
+        # Python refuses to read a number of thousands of digits, which a header has room for.
+        if length.isascii() and length.isdigit() and (len(length) > _MOST_DIGITS or int(length) > max_bytes):
             raise TooLarge(sent=True, ehr_id=self.ehr.id)
         content = bytearray()
         while chunk := answer.raw.read1(_CHUNK, decode_content=True):
@@ -270,6 +275,6 @@ def _find_http_date(text: str | None) -> datetime | None:
         return None
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter for a number or an offset that leads out of the calendar
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -113,12 +113,33 @@ def test_two_entries_cannot_share_id_or_base(second: dict[str, Any], field: str)
         ({"organization": "https://other.example/Organization/1"}, "organization"),
         ({"endpoint_hosts": frozenset({"https://auth.example"})}, "endpoint_hosts"),
         ({"endpoint_hosts": frozenset({"user@auth.example"})}, "endpoint_hosts"),
+        *(
+            ({"frame_ancestors": (source,)}, "frame_ancestors")
+            for source in (
+                "*",
+                "https:",
+                "https://*",
+                "https://ehr.example; script-src *",
+                "https://ehr.example https://x.example",
+                "https://ehr.example\r\nSet-Cookie: a=b",
+                "https://ehr.example/",
+                "ehr.example",
+                "'none'",
+                "data:",
+                "",
+            )
+        ),
     ],
 )
 def test_entry_that_could_not_work_is_refused_by_field(overrides: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidEhr) as caught:
         make_ehr(**overrides)
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize("source", ["https://ehr.example", "https://*.ehr.example:8443", "http://127.0.0.1:9000"])
+def test_an_origin_may_frame(source: str) -> None:
+    assert make_ehr(frame_ancestors=(source,)).frame_ancestors == (source,)
 
 
 def test_secret_is_not_in_the_repr() -> None:

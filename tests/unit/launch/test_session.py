@@ -11,11 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from launch.authorize import BegunLaunch, LaunchRequest
 from launch.context import ContextIdentifier, FhirContextItem, LaunchContext
 from launch.errors import BrokenSession
+from launch.fhir_reader import FhirResource
 from launch.id_token import VerifiedIdToken
 from launch.scopes import MissingScopes, RequestedScope, Scopes
 from launch.session import ActiveLaunch, PendingLaunch, TokenSet
+from launch.tokens import parse_token_response
+from launch.transport import HttpResponse
 from tests.fakes.fake_ehr import NOW
 
 PENDING = PendingLaunch(
@@ -83,6 +87,22 @@ def test_launches_come_back_as_they_were() -> None:
 def test_secrets_are_not_in_the_repr() -> None:
     for secret in ("state-1", "launch-1", "verifier-1", "nonce-1", "access-1", "refresh-1"):
         assert secret not in repr(PENDING) + repr(ACTIVE)
+
+
+def test_no_token_and_no_resource_is_in_the_repr_of_an_answer() -> None:
+    body = b'{"access_token":"access-1","token_type":"Bearer","scope":"","refresh_token":"refresh-1","id_token":"ey.1"}'
+    answer = HttpResponse(status=200, headers={"Set-Cookie": "cookie-1"}, body=body)
+    tokens = parse_token_response(body, fhir_base_url="https://ehr.example/r4", now=NOW)
+    begun = BegunLaunch(authorize_url="https://ehr.example/authorize?state=state-1", pending=PENDING)
+    request = LaunchRequest(iss="https://ehr.example/r4", launch="launch-1")
+    resource = FhirResource(
+        resource_type="Patient", id="1", version_id=None, resource={"name": "Delgado"}, body=b"Delgado"
+    )
+
+    text = "".join(map(repr, (answer, tokens, begun, request, resource)))
+
+    for secret in ("access-1", "refresh-1", "ey.1", "cookie-1", "state-1", "launch-1", "Delgado"):
+        assert secret not in text
 
 
 @pytest.mark.parametrize(("kind", "field"), [(kind, field) for kind, values in KINDS for field in values])

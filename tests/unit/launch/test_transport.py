@@ -182,8 +182,9 @@ def test_body_of_100_megabytes_is_cut_off_early(fake: FakeEhr, transport: Transp
     assert len(fake.requests) == 1
 
 
-def test_announced_length_over_the_cap_is_not_read(fake: FakeEhr, transport: Transport) -> None:
-    fake.on("GET", "/fhir/Binary", Answer(body=b"x", headers={"Content-Length": "1000001"}))
+@pytest.mark.parametrize("length", ["1000001", "9" * 5000])
+def test_announced_length_over_the_cap_is_not_read(length: str, fake: FakeEhr, transport: Transport) -> None:
+    fake.on("GET", "/fhir/Binary", Answer(body=b"x", headers={"Content-Length": length}))
     with pytest.raises(TooLarge):
         transport.get(f"{fake.fhir_base_url}/Binary", limits=LIMITS)
 
@@ -267,6 +268,25 @@ def test_get_hands_back_a_429_that_asks_for_a_long_wait(fake: FakeEhr, transport
 def test_retry_after_as_a_date_counts_from_the_answers_own_date(fake: FakeEhr, transport: Transport) -> None:
     fake.on("GET", "/fhir/metadata", Answer(status=429, headers={"Retry-After": "Tue, 24 Nov 2026 12:01:30 GMT"}))
     assert transport.get(f"{fake.fhir_base_url}/metadata", limits=LIMITS).retry_after == 90.0
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("99999999999999999999", 86_400.0),
+        ("9" * 400, 86_400.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400.0),
+        ("Fri, 31 Dec 9999 23:59:59 -1200", None),
+        ("Mon, 01 Jan 2024 00:00:00 +99999999999999999999", None),
+        ("Mon, 1 Jan 999999999999999999999 00:00:00 GMT", None),
+        ("-5", None),
+    ],
+)
+def test_a_wait_outside_of_the_calendar_stops_nothing(
+    said: str, seconds: float | None, fake: FakeEhr, transport: Transport
+) -> None:
+    fake.on("POST", "/fhir/Observation", Answer(status=429, headers={"Retry-After": said}))
+    assert post(transport, f"{fake.fhir_base_url}/Observation").retry_after == seconds
 
 
 @pytest.mark.parametrize("answer", [Answer(abort=True), Answer(status=502), Answer(status=503), Answer(status=429)])
