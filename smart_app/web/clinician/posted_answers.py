@@ -41,8 +41,8 @@ def _parse_save(values: Mapping[str, Any], device: str) -> IncomingAnswer:
         status=status,
         code=_text(values, "code") if status is SavedStatus.ANSWERED else None,
         device=device,
-        sequence=_number(values.get("sequence"), "sequence"),
-        seen_version=_number(values.get("seen_version"), "seen_version"),
+        sequence=parse_number(values.get("sequence"), "sequence"),
+        seen_version=parse_number(values.get("seen_version"), "seen_version"),
     )
 
 
@@ -51,7 +51,9 @@ def parse_form(form: MultiDict[str, str]) -> PostedForm:
 
     ``seen.<linkId>`` stands in the form for every item; ``item.<linkId>`` only where something is chosen.
     """
-    seen = {name.removeprefix(_SEEN): _number(value, "seen") for name, value in form.items() if name.startswith(_SEEN)}
+    seen = {
+        name.removeprefix(_SEEN): parse_number(value, "seen") for name, value in form.items() if name.startswith(_SEEN)
+    }
     sent = {name.removeprefix(ITEM): value for name, value in form.items() if name.startswith(ITEM)}
     keep = {name.removeprefix(_KEEP): value for name, value in form.items() if name.startswith(_KEEP)}
     if len(seen) > _MOST_ANSWERS or any(choice not in {"saved", "posted"} for choice in keep.values()):
@@ -63,7 +65,7 @@ def parse_form(form: MultiDict[str, str]) -> PostedForm:
         accept_missing=form.get("incomplete") == "yes",
         keep=keep,
         keep_seen={
-            name.removeprefix(_KEEP_SEEN): _number(value, "keep_seen")
+            name.removeprefix(_KEEP_SEEN): parse_number(value, "keep_seen")
             for name, value in form.items()
             if name.startswith(_KEEP_SEEN)
         },
@@ -88,7 +90,7 @@ def saves_of(posted: PostedForm, *, sequence: int) -> tuple[IncomingAnswer, ...]
 
 def parse_sequence(form: MultiDict[str, str]) -> int:
     """Give the number that comes after the last save of this page. Raises: InvalidField."""
-    return _number(form.get("sequence", "0"), "sequence") + 1
+    return parse_number(form.get("sequence", "0"), "sequence") + 1
 
 
 def _mapping(value: object, field: str) -> Mapping[str, Any]:
@@ -104,7 +106,8 @@ def _text(values: Mapping[str, Any], field: str) -> str:
     return value
 
 
-def _number(value: object, field: str) -> int:
+def parse_number(value: object, field: str) -> int:
+    """Parse a count that a page of ours sent, 0 to a million. Raises: InvalidField."""
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if not isinstance(text, str) or not (text.isascii() and text.isdigit()) or len(text) > 7 or int(text) > _LARGEST:
         raise InvalidField(field=field)

@@ -13,6 +13,7 @@ from smart_app.model.moves import IllegalMove, MissingField
 from smart_app.screening import workflow
 from smart_app.screening.errors import InvalidField, SigningBlocked
 from smart_app.web.clinician.blueprint import acting, clinician
+from smart_app.web.clinician.posted_answers import parse_number
 from smart_app.web.clinician.rendering import render_page
 from smart_app.web.refusals import NoteSavedFirst
 from smart_app.web.request_services import services
@@ -67,10 +68,7 @@ def _save_note(screening_id: UUID) -> None:
 
 
 def _posted_version() -> int:
-    version = request.form.get("version", "")
-    if not version.isdecimal():
-        raise InvalidField(field="version")
-    return int(version)
+    return parse_number(request.form.get("version"), "version")
 
 
 def _posted_note() -> str:
