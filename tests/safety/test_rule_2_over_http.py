@@ -169,7 +169,8 @@ def test_rule_2_a_chart_that_changes_after_the_signature_gets_nothing(
 ) -> None:
     """The guard's own read, made after the signature is kept, meets the change."""
     review = browser.give(browser.launch(), 1, 1, 1, 0, 0, 0, 0, 0, 0)
-    with change_at_next_read(site, ehr, CHANGES[change]):
+    read_again = "/fhir/Encounter/enc-01-now" if change.startswith("visit") else "/fhir/Patient/pt-01"
+    with change_at_next_read(site, ehr, read_again, CHANGES[change]):
         page = browser.send(review.form("/sign", choice="write"))
 
     assert page.url.endswith("/outcome")
@@ -182,12 +183,12 @@ def test_rule_2_a_chart_that_changes_after_the_signature_gets_nothing(
 
 
 @contextmanager
-def change_at_next_read(site: Site, ehr: Interposed, change: Change) -> Iterator[None]:
-    """Change the chart just before the next read of the Patient: the page's own chart is in the app's memory."""
+def change_at_next_read(site: Site, ehr: Interposed, path: str, change: Change) -> Iterator[None]:
+    """Change the chart just before the next read of what changes: the page's own chart is in the app's memory."""
     asked = len(ehr.seen)
-    ehr.before("GET", "/fhir/Patient/pt-01", lambda: change(site))
+    ehr.before("GET", path, lambda: change(site))
     yield
-    assert ("GET", "/fhir/Patient/pt-01") in ehr.seen[asked:], "the guard did not read the patient again"
+    assert ("GET", path) in ehr.seen[asked:], "the guard did not read it again"
 
 
 def test_rule_2_an_unchanged_chart_is_written(site: Site, browser: HttpBrowser) -> None:
