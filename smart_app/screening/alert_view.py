@@ -90,13 +90,16 @@ def say_answers(
 
 
 def say_state_for_note(app: Services, alert: Alert) -> str:
-    """Give the alert's state as the note has it: closed by whom and when, pending with whom, or open."""
+    """Give the alert's state as the note has it: closed and assessed by whom and when, pending with whom, or open."""
     zone = app.rules.zone
-
     taken = alert.hand_over
     if alert.state is AlertState.CLOSED:
         closing = next(action for action in reversed(alert.actions) if action.kind is ActionKind.CLOSED)
-        return f"closed by {closing.by.name}, {say_stamp(closing.at, zone)}"
+        words = f"closed by {closing.by.name}, {say_stamp(closing.at, zone)}"
+        done = closing.assessment
+        if done is None or (done.assessor, done.assessed_at) == (closing.by.name, closing.at):
+            return words
+        return f"{words}; assessed by {' '.join(done.assessor.split())}, {say_stamp(done.assessed_at, zone)}"
     if alert.state is AlertState.HANDED_OVER and taken is not None:
         return f"open: assessment pending, with {taken.to_name}, accepted {say_stamp(taken.at, zone)}"
     return "open, not assessed"

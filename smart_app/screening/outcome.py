@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from fhir_mappings.instrument import Instrument
+from fhir_mappings.note import add_signature
 from smart_app.access import event, get_screening, permitted
 from smart_app.model.approval import Approval, WriteChoice
 from smart_app.model.audit import AuditAction
@@ -17,7 +19,7 @@ from smart_app.screening.context import get_chart
 from smart_app.screening.frame import build_frame
 from smart_app.screening.review_views import OutcomeGroup, OutcomeRow, OutcomeView
 from smart_app.screening.signing import is_supervisor
-from smart_app.screening.wording import say_count, say_moment
+from smart_app.screening.wording import say_born, say_count, say_moment
 from smart_app.services import Acting, Services
 from smart_app.writeback.outcome import STATE_WORDS, UNSENT, OutcomeLine, describe_rows, find_stops
 from smart_app.writeback.outcome import OutcomeGroup as Group
@@ -55,10 +57,9 @@ def view_outcome(app: Services, who: Acting, screening_id: UUID) -> OutcomeView:
         groups=_build_groups(lines),
         next_steps=tuple(_next_steps(approval, rows, find_stops(approval, rows, who.user))),
         reference_code=approval.reference_code,
-        copy_text=approval.note_text.split("\n\n", 1)[0],
         may_finish_writing=is_signer and not approval.waits and _is_unfinished(rows),
         may_co_sign=approval.waits and Right.CO_SIGN in who.rights and is_supervisor(who, approval),
-        note_text=approval.note_text,
+        note_text=_say_note(approval, app.rules.zone),
     )
 
 
@@ -85,6 +86,22 @@ def _say_signed(app: Services, who: Acting, approval: Approval) -> str:
     if approval.co_signed_by is not None and approval.co_signed_at is not None:
         words += f" Signed too {say_moment(approval.co_signed_at, who.now, zone)} by {approval.co_signed_by.name}."
     return words
+
+
+def _say_note(approval: Approval, zone: ZoneInfo) -> str:
+    """Give the signed note whole, to be copied: a part would lose the risk item and the alert (safety rule 4)."""
+    if not approval.note_text:
+        return ""  # purged
+    patient, signed_at = approval.patient_identity, approval.signed_at.astimezone(zone)
+    born = say_born(patient.birth_date, signed_at.date())
+    signed = add_signature(
+        approval.note_text,
+        signer=approval.signer.name,
+        signed_at=signed_at,
+        patient=patient.name,
+        reference_code=approval.reference_code,
+    )
+    return f"{patient.name}, born {born}, MRN {patient.mrn or 'none'}\n\n{signed}"
 
 
 def _say_counts(rows: tuple[LedgerRow, ...]) -> tuple[str, ...]:

@@ -229,7 +229,7 @@ class OutcomeGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeView:
-    """What became of each resource of one signature. ``copy_text`` is for a chart that takes it by hand only."""
+    """What became of each resource of one signature. ``note_text`` is the signed note, to copy."""
 
     frame: Frame
     screening_id: UUID
@@ -239,7 +239,6 @@ class OutcomeView:
     groups: tuple[OutcomeGroup, ...]
     next_steps: tuple[str, ...]
     reference_code: str
-    copy_text: str
     may_finish_writing: bool
     may_co_sign: bool
     note_text: str

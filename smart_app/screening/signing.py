@@ -137,6 +137,7 @@ def _request(app: Services, who: Acting, material: Material) -> SignRequest:
         current_hash=material.displayed_hash,
         awaiting=find_supervisor(who),
         awaiting_name=material.supervisor_name,
+        zone=app.rules.zone,
         software_version=app.software_version,
         correlation_id=who.correlation_id,
     )

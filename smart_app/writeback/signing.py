@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from uuid import UUID
 
 from fhir_mappings.administration import Party
@@ -39,7 +39,7 @@ class SignRequest:
     ``screening`` and ``result`` as displayed; ``plan`` made for the clinician's choice; ``displayed_hash`` as the form
     posted it, ``current_hash`` as the page would show it now. ``signer`` is the user, ``signer_name`` the reference
     and name that go into the resources. ``awaiting`` is a supervisor whose co-signature must come first,
-    ``awaiting_name`` their name, "" where it is not known.
+    ``awaiting_name`` their name, "" where it is not known. ``zone`` is the site's, for the time in the note's text.
     """
 
     screening: Screening
@@ -58,6 +58,7 @@ class SignRequest:
     deceased_confirmed: bool = False
     awaiting: str | None = None
     awaiting_name: str = ""
+    zone: tzinfo = UTC
     software_version: str
     correlation_id: str | None = None
 
@@ -155,7 +156,7 @@ def _build(
     signed = signed_result(
         request.result,
         signer=request.signer_name,
-        signed_at=now,
+        signed_at=now.astimezone(request.zone),
         organization=request.organization,
         note_text=request.note_text,
         reference_code=reference_code,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -50,6 +52,21 @@ def test_a_signed_phq9_is_in_the_chart_of_its_patient_visit_and_signer(clinic: C
     assert len(clinic.in_chart("DocumentReference", "pt-01")) >= 1
     assert clinic.screening(screening_id).state is ScreeningState.SIGNED
     assert workflow.view_outcome(clinic.app, clinic.again(who), screening_id).counts == ("15 written",)
+
+
+def test_every_time_in_the_note_is_on_the_sites_clock(clinic: Clinic) -> None:
+    clinic.app = replace(clinic.app, rules=replace(clinic.app.rules, zone=ZoneInfo("America/New_York")))
+    who = clinic.launch("pt-01")
+    screening_id = clinic.give(who, phq9(*TOTAL_13))
+    clinic.close_alerts(who, screening_id)
+    clinic.sign(who, screening_id)
+    (document,) = [entry for entry in clinic.in_chart("DocumentReference", "pt-01") if "SS-" in str(entry["text"])]
+    text = b64decode(document["content"][0]["attachment"]["data"]).decode()
+    assert text.startswith("PHQ-9, 24 Nov 2026 10:00, answered by")
+    assert "Alert: closed by Amara Okafor, MD, 24 Nov 2026 10:00\n" in text
+    assert "Signed by Amara Okafor, MD, 24 Nov 2026 10:00, for" in text
+    assert document["date"] == "2026-11-24T15:00:00Z"
+    assert workflow.view_outcome(clinic.app, clinic.again(who), screening_id).note_text.endswith(text)
 
 
 def test_an_assistant_gives_and_a_clinician_signs_in_a_later_launch(clinic: Clinic) -> None:

@@ -203,7 +203,17 @@ def test_rule_4_and_13_words_enter_the_note_only_when_ticked(clinic: Clinic, *, 
     clinic.close_alerts(who, screening_id, replace(ASSESSMENT, into_note=into_note))
     note = workflow.view_review(clinic.app, who, screening_id).note.text
     assert ("passive thoughts, no plan, no intent" in note) is into_note
-    assert "Alert: closed by Amara Okafor, MD, 24 Nov 2026 15:00" in note
+    assert "Alert: closed by Amara Okafor, MD, 24 Nov 2026 15:00\n" in note
+
+
+def test_rule_4_the_note_says_who_assessed_and_when_where_somebody_else_closed(clinic: Clinic) -> None:
+    who = clinic.launch()
+    screening_id = clinic.give(who, phq9(*NINE))
+    form = replace(ASSESSMENT, assessor="Dr.\nLindqvist", assessed_at="2026-11-24T14:40")
+    clinic.close_alerts(who, screening_id, form)
+    note = workflow.view_review(clinic.app, who, screening_id).note.text
+    closed = "Alert: closed by Amara Okafor, MD, 24 Nov 2026 15:00"
+    assert f"{closed}; assessed by Dr. Lindqvist, 24 Nov 2026 14:40\n" in note
 
 
 def test_rule_4_a_risk_answer_after_closing_opens_it_again(clinic: Clinic) -> None:

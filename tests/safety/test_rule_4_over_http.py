@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -265,6 +266,28 @@ def test_rule_4_handed_over_it_may_be_signed_and_the_note_says_that_it_is_open(
     assert "Ingrid Lindqvist" in note
     assert "please see her now" not in note, "free text of an alert enters the note only when ticked"
     assert strips(browser.launch())
+
+
+@pytest.mark.parametrize("choice", ["write", "copy-by-hand"])
+def test_rule_4_the_text_to_copy_holds_the_risk_item_and_how_its_alert_stands(
+    choice: str, site: Site, browser: HttpBrowser
+) -> None:
+    """A total of 0 that screens negative, copied without its risk answer, would hide what is most urgent."""
+    form = risky_form(browser)
+    change_to_not_at_all(browser, form)
+    review = browser.fill(browser.get(form.url), *NO_RISK)
+    handed = browser.send(review.form("/hand-over", to_name="Ingrid Lindqvist"))
+
+    outcome = browser.send(handed.form("/sign", choice=choice, choice_reason="asked for it"))
+
+    (text,) = [str(area.text) for area in outcome.root.xpath("//textarea")]
+    assert "Before in this form: Several days (1)" in text
+    assert "Alert: open: assessment pending, with Ingrid Lindqvist" in text
+    assert "Delgado-Quinn, Rosa, born 14 Mar 1992" in text
+    assert "MRN SIM-0001" in text
+    assert re.search(r"Signed by Amara Okafor, MD, .* for Delgado-Quinn, Rosa\.\nReference SS-", text)
+    if choice == "write":
+        assert note_written(site).strip() in text
 
 
 @pytest.mark.parametrize("fields", [{"to_name": ""}, {"to_name": "  "}, {"accepted_at": "2999-01-01T10:00"}])

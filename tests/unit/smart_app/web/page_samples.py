@@ -416,7 +416,6 @@ OUTCOME = rv.OutcomeView(
     ),
     next_steps=("Nothing to do for the item being checked.", "Refused item: enter it by hand if your site wants it."),
     reference_code="SS-7K2M-9QXD",
-    copy_text="PHQ-9 24 Nov 2026: 13 of 27, moderate range, screens positive (cut-off 10).",
     may_finish_writing=True,
     may_co_sign=False,
     note_text="PHQ-9, 24 Nov 2026 10:38, answered by the patient.",
