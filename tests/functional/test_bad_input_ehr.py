@@ -44,6 +44,14 @@ def site(tmp_path_factory: pytest.TempPathFactory, ehr: Interposed) -> Iterator[
         yield site
 
 
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Interposed]]:
+    """One site for the tests that leave nothing behind: the app remembers no Patient that it refused."""
+    ehr = Interposed()
+    with running_site(tmp_path_factory.mktemp("steady"), wrap_ehr=ehr.wrap) as site:
+        yield site, ehr
+
+
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
@@ -72,8 +80,9 @@ def site(tmp_path_factory: pytest.TempPathFactory, ehr: Interposed) -> Iterator[
     ],
 )
 def test_a_patient_that_cannot_be_read_opens_nothing(
-    said: Said, expected: tuple[int, str], site: Site, ehr: Interposed, log: CapturedLog
+    said: Said, expected: tuple[int, str], steady: tuple[Site, Interposed], log: CapturedLog
 ) -> None:
+    site, ehr = steady
     browser = HttpBrowser(site)
     with ehr.saying("GET", PATIENT, said):
         page = browser.launch()

@@ -115,13 +115,12 @@ GOOD: dict[str, Any] = {
         {"device": "page" * 100, "answers": [GOOD]},
     ],
 )
-def test_a_save_in_another_shape_is_refused_by_name(
-    body: Any, site: Site, browser: HttpBrowser, log: CapturedLog
-) -> None:
+def test_a_save_in_another_shape_is_refused_by_name(body: Any, shared_site: Site, log: CapturedLog) -> None:
+    browser = HttpBrowser(shared_site)
     form = browser.start(browser.launch())
 
     assert_refused_as_json(browser.save_json(form, body), log, 422, "invalid-field")
-    assert saved_answers(site, screening_id_of(form)) == {}
+    assert saved_answers(shared_site, screening_id_of(form)) == {}
 
 
 def test_a_form_handed_in_twice_is_one_result(site: Site, browser: HttpBrowser) -> None:

@@ -118,8 +118,8 @@ def test_a_date_that_is_none_or_still_to_come_is_refused_by_name(
         "/callback/", "/%ff%fe", "/launch%0d%0aX-Injected:1",
     ],
 )  # fmt: skip
-def test_odd_addresses_are_not_found_and_cause_no_fault(path: str, browser: HttpBrowser, log: CapturedLog) -> None:
-    page = browser.get(path, follow=False)
+def test_odd_addresses_are_not_found_and_cause_no_fault(path: str, shared_site: Site, log: CapturedLog) -> None:
+    page = HttpBrowser(shared_site).get(path, follow=False)
 
     assert page.status in {401, 404}
     assert "X-Injected" not in page.headers
