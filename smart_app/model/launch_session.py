@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
@@ -32,13 +32,13 @@ class LaunchSession:
     """
 
     id: str
-    secret_hash: str
+    secret_hash: str = field(repr=False)
     ehr_id: str
     patient: PatientKey
     user: User
     role_codes: tuple[str, ...]
     encounter_id: str | None
-    launch: str
+    launch: str = field(repr=False)
     framed: bool
     started_at: datetime
     last_seen_at: datetime

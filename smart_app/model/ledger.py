@@ -26,6 +26,8 @@ class RowState(StrEnum):
 
 
 ENDED = frozenset({RowState.WRITTEN, RowState.HELD, RowState.REFUSED, RowState.NOT_SUPPORTED, RowState.CANCELLED})
+_SENT = frozenset({RowState.SENDING, RowState.UNKNOWN})
+_BY_ANSWER = frozenset({RowState.WRITTEN, RowState.HELD, RowState.REFUSED, RowState.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,17 +85,24 @@ class LedgerRow:
         return replace(self, state=RowState.UNKNOWN, lease_until=None, reason_code="lease-lapsed")
 
     def end(self, state: RowState, now: datetime, **found: object) -> Self:
-        """Record where the row ends; ``found`` are fields such as resource_id, http_status, reason."""
+        """Record where the row ends, or that its end is unknown; ``found``: fields such as resource_id, http_status.
+
+        What only an EHR's answer can tell needs a byte that has left: the row is being sent, or unknown.
+        """
         if self.state in ENDED:
             raise IllegalMove(f"a row that is {self.state} has ended")
+        if state not in {*ENDED, RowState.UNKNOWN}:
+            raise IllegalMove(f"{state} is not an end")
+        if state in _BY_ANSWER and self.state not in _SENT:
+            raise IllegalMove(f"a row that is {self.state} was not sent: it cannot be {state}")
         return replace(self, state=state, lease_until=None, ended_at=now if state in ENDED else None, **found)  # type: ignore[arg-type]  # field names are checked by replace()
 
     def postpone(self, state: RowState, not_before: datetime | None, reason_code: str, reason: str = "") -> Self:
         """Put a row back that was surely not written: planned (later) or waiting (for a token or a dependency)."""
         if state not in {RowState.PLANNED, RowState.WAITING}:
             raise IllegalMove(f"{state} is not a state to wait in")
-        if self.state in ENDED:
-            raise IllegalMove(f"a row that is {self.state} has ended")
+        if self.state not in {RowState.PLANNED, RowState.WAITING, RowState.SENDING}:
+            raise IllegalMove(f"a row that is {self.state} cannot be put back")
         return replace(
             self, state=state, lease_until=None, not_before=not_before, reason_code=reason_code, reason=reason
         )
@@ -126,5 +135,14 @@ class LedgerRow:
         """Put an unknown row back to planned: it has been proven that the EHR does not have it (design section 6)."""
         if self.state is not RowState.UNKNOWN:
             raise IllegalMove("only an unknown row can be proven absent")
-        back = self.postpone(RowState.PLANNED, None, "proven-absent", "The EHR does not have it; it is sent again.")
-        return replace(back, look_ups=0, looked_up_at=now, sent_at=None)
+        return replace(
+            self,
+            state=RowState.PLANNED,
+            lease_until=None,
+            not_before=None,
+            reason_code="proven-absent",
+            reason="The EHR does not have it; it is sent again.",
+            look_ups=0,
+            looked_up_at=now,
+            sent_at=None,
+        )

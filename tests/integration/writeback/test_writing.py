@@ -373,5 +373,5 @@ def test_another_launch_is_told_who_may_send_and_a_waiting_signature_comes_befor
     assert find_stops(approval, rows, colleague) == (OTHER_USER,)
     assert find_stops(replace(approval, co_signed_by=colleague), rows, colleague) == (STILL_SENDING,)
     assert find_stops(replace(approval, awaiting="Practitioner/9"), rows, CLINICIAN) == (NOT_CO_SIGNED,)
-    ended = [row.end(RowState.WRITTEN, NOW, resource_id="1") for row in rows]
+    ended = [row.end(RowState.CANCELLED, NOW) for row in rows]
     assert find_stops(approval, ended, colleague) == ()
