@@ -19,7 +19,7 @@ ASSESSMENT = {
     "Why: thoughts, plan, intent, past attempts, what protects": "passive thoughts, no plan, no intent",
     "Plan": "safety plan reviewed, call on Friday",
 }
-DISPOSITION = ("Where the patient goes now", "Home")
+DISPOSITION = ("Where the patient goes now", "Goes home with a plan")
 _TAB_STOPS = 150
 
 
@@ -103,6 +103,17 @@ class Desk:
     hand: Hand
     problems: list[str] = field(default_factory=list)
 
+    def show(self, page: Page) -> None:
+        """Turn to a tab that a page has opened."""
+        watch(page, self.problems)
+        self.page, self.app = page, page.main_frame
+
+    def show_frame(self) -> None:
+        """Turn to the app inside the frame of the chart."""
+        frame = self.page.locator("iframe").element_handle().content_frame()
+        assert frame is not None
+        self.app = frame
+
     def launch(self, patient: str = "pt-01", **parameters: str) -> None:
         """Open the app from a chart by the EHR's launch link."""
         self.page.goto(self.site.launch_url(patient=patient, **parameters))
@@ -145,7 +156,7 @@ class Desk:
         label, choice = DISPOSITION
         self.hand.choose(self.app.get_by_label(label), choice)
         self.hand.press(self.app.get_by_role("button", name="Close the alert"))
-        self.app.get_by_text("Closed", exact=False).first.wait_for()
+        self.app.locator(".alert--closed").wait_for()
 
     def sign(self) -> None:
         """Sign what the review shows."""
