@@ -36,6 +36,7 @@ class HeaderPolicy:
             "style-src": "'self'",
             "script-src": "'self'",
             "img-src": "'self'",
+            "connect-src": "'self'",
             "form-action": f"'self' {apps}",
             "frame-src": apps or "'none'",
             "frame-ancestors": "'self'",
