@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NoReturn
 from urllib.parse import urlsplit
 
-from flask import Flask
+from flask import Flask, Request
 from jinja2 import StrictUndefined
+from werkzeug.exceptions import NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import RequestRedirect
 
 from smart_app.errors import AppError
 from smart_app.logs import get_logger, log_event
@@ -40,10 +43,16 @@ class InsecureBaseUrl(AppError):
 
 
 class ScreeningApp(Flask):
-    """A Flask that leaves the logging of unforeseen errors to ours."""
+    """A Flask that leaves the logging of unforeseen errors to ours, and builds no address from what a caller sends."""
 
     def log_exception(self, exc_info: object) -> None:
         """Write nothing: Flask's record has the exception's words, which may quote a patient (safety rule 9)."""
+
+    def raise_routing_exception(self, request: Request) -> NoReturn:
+        """Find nothing at an address that is almost one of ours: Flask's redirect would lead to the caller's Host."""
+        if isinstance(request.routing_exception, RequestRedirect):
+            raise NotFound
+        super().raise_routing_exception(request)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from flask_wtf.csrf import CSRFError, generate_csrf
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from launch.errors import LaunchError, UnknownIssuer
+from launch.urls import normalize_base_url
 from smart_app.access import LaunchIdle
 from smart_app.errors import AppError
 from smart_app.logs import get_logger, log_event, log_failure
@@ -67,7 +68,7 @@ class ErrorPages:
     def __init__(self, app: Flask, services: Services, metrics: Metrics, *, base_url: str) -> None:
         self._services = services
         self._metrics = metrics
-        self._origin = base_url.rstrip("/")
+        self._origin = normalize_base_url(base_url)
         app.config["PROPAGATE_EXCEPTIONS"] = False
         app.register_error_handler(UnknownIssuer, self.unknown_issuer)
         app.register_error_handler(LaunchError, self.launch_error)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from flask import Flask, Response, g, request
 from flask_wtf.csrf import CSRFProtect
 
 from launch.ehr import Ehr
+from launch.urls import normalize_base_url
 from smart_app.web.refusals import CrossOrigin
 
 _MAX_BODY = 1_000_000
@@ -29,8 +28,7 @@ def set_up_security(app: Flask, *, base_url: str, registered: tuple[Ehr, ...]) -
         WTF_CSRF_TIME_LIMIT=None,
         WTF_CSRF_HEADERS=["X-CSRFToken"],
     )
-    parts = urlsplit(base_url)
-    origin = f"{parts.scheme}://{parts.netloc}"
+    origin = normalize_base_url(base_url)
     everyone = tuple(dict.fromkeys(source for ehr in registered for source in ehr.frame_ancestors))
 
     @app.before_request
@@ -49,13 +47,16 @@ def set_up_security(app: Flask, *, base_url: str, registered: tuple[Ehr, ...]) -
         response.headers["Referrer-Policy"] = "same-origin"
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers.setdefault("Cache-Control", "no-store")
-        if parts.scheme == "https":
+        if origin.startswith("https:"):
             response.headers["Strict-Transport-Security"] = "max-age=31536000"
         return response
 
 
 def is_same_origin(origin: str) -> bool:
-    """Tell whether the browser says that a page of ours sent this request (Origin, else Sec-Fetch-Site)."""
+    """Tell whether the browser says that a page of ours sent this request (Origin, else Sec-Fetch-Site).
+
+    ``origin``: ours as browsers spell it, with a lower-case host and no default port (RFC 6454 section 6.2).
+    """
     sent = request.headers.get("Origin")
     if sent is not None:
         return sent == origin

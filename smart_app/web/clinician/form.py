@@ -43,7 +43,7 @@ def save_answers(screening_id: UUID) -> ResponseReturnValue:
     """Save answers as they are given; the answer says what now stands."""
     try:
         body = request.get_json()
-    except (BadRequest, UnsupportedMediaType) as error:
+    except (BadRequest, UnsupportedMediaType, RecursionError) as error:  # the last: nested thousands deep
         raise InvalidField(field="body") from error
     report = workflow.save_answers(services(), acting(), screening_id, parse_saves(body))
     return jsonify(asdict(report))
