@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,6 +83,18 @@ def set_up_logs(form: Literal["json", "plain"], level: str, stream: TextIO | Non
     root.setLevel(logging.WARNING)
     for name in (ROOT, "launch"):
         logging.getLogger(name).setLevel(level)
+
+
+def log_crashes() -> None:
+    """Log what ends this process or one of its threads as any other failure; Python's own hooks print its words."""
+
+    def log_crash(error: BaseException | None) -> None:
+        if error is not None:
+            log_failure(get_logger(ROOT), "crashed", error)
+
+    sys.excepthook = lambda _kind, error, _trace: log_crash(error)
+    threading.excepthook = lambda crash: log_crash(crash.exc_value)
+    logging.captureWarnings(capture=True)
 
 
 class SafeLines(logging.Formatter):

@@ -11,7 +11,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
 from smart_app.cli.opening import config_option, open_app_units, open_settings
-from smart_app.logs import get_logger, log_event, set_up_logs
+from smart_app.logs import get_logger, log_crashes, log_event, set_up_logs
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -30,6 +30,7 @@ def serve(config: Path | None, bind: str, workers: int, threads: int) -> None:
     """Run the app. A start with bad settings, keys or database fails, naming every fault."""
     settings = open_settings(config)
     set_up_logs(settings.logs.format, settings.logs.level)
+    log_crashes()
     # What would fail in every worker fails here, once, in words.
     open_app_units(settings).database.close()
     log_event(_log, "serving", address=bind, count=workers, environment=settings.environment)
@@ -62,7 +63,11 @@ class AppServer(BaseApplication):  # type: ignore[misc]  # gunicorn ships no typ
             "keepalive": 5,
             "worker_tmp_dir": None,
             "limit_request_line": 8190,
-            "forwarded_allow_ips": "*" if settings.http.trusted_proxies else "127.0.0.1",
+            # What proxies say is read in one place, the app's ProxyFix, which counts them. gunicorn would also take
+            # SCRIPT_NAME from a header and so let a caller pass by the paths that a proxy keeps closed.
+            "forwarded_allow_ips": "",
+            "forwarder_headers": "",
+            "secure_scheme_headers": {},
             **options,
         }
         super().__init__()

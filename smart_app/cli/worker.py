@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from smart_app.cli.opening import config_option, open_app_units, open_settings
-from smart_app.logs import correlation, get_logger, log_event, log_failure, set_up_logs
+from smart_app.logs import correlation, get_logger, log_crashes, log_event, log_failure, set_up_logs
 from smart_app.services import Services
 from smart_app.storage.errors import StorageError
 from smart_app.wiring import build_services
@@ -26,6 +26,7 @@ def worker(config: Path | None, every: int, *, once: bool) -> None:
     """Finish writing, revoke tokens, stop forms left unfinished. Several may run at once."""
     settings = open_settings(config)
     set_up_logs(settings.logs.format, settings.logs.level)
+    log_crashes()
     services = build_services(settings, units=open_app_units(settings))
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):

@@ -7,6 +7,7 @@ chain's head that thereby is held for the shortest time. The new head goes to th
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from datetime import datetime
@@ -34,6 +35,8 @@ HEAD_LOG_CODE = "audit-head"
 _HEAD_ID = 1
 _HEAD_COLUMNS = tuple(field.name for field in fields(Head))
 _logger = get_logger(__name__)
+# The head is an anchor, not a remark: it goes to the log stream whatever `[logs] level` says.
+_logger.setLevel(logging.INFO)
 
 
 class Audit(Repository):

@@ -128,6 +128,26 @@ def test_serve_answers_and_stops_on_a_signal(installed: Run, tmp_path: Path) -> 
         assert "x.example" not in process.stdout.read()
 
 
+def test_serve_takes_no_path_from_a_header(installed: Run, tmp_path: Path) -> None:
+    """gunicorn takes SCRIPT_NAME from a trusted proxy's header; a caller behind it could reach what it keeps closed."""
+    port = free_port()
+    settings = tmp_path / "smart-screening.toml"
+    settings.write_text(settings.read_text().replace("#trusted_proxies = 0", "trusted_proxies = 1"))
+    assert load_settings(settings, {}).http.trusted_proxies == 1
+    with (
+        started("serve", "--bind", f"127.0.0.1:{port}", "--workers", "1", folder=tmp_path),
+        requests.Session() as browser,
+    ):
+        retry = requests.adapters.HTTPAdapter(max_retries=requests.adapters.Retry(connect=8, backoff_factor=0.2))
+        browser.mount("http://", retry)
+        app = f"http://127.0.0.1:{port}"
+        assert browser.get(f"{app}/metrics", timeout=10).status_code == 200
+        for name in ("SCRIPT_NAME", "SCRIPT-NAME", "X-Forwarded-Prefix", "X-Script-Name"):
+            assert browser.get(f"{app}/open/metrics", headers={name: "/open"}, timeout=10).status_code == 404, name
+        moved = browser.get(f"{app}/registration", headers={"PATH_INFO": "/metrics"}, timeout=10)
+        assert moved.headers["Content-Type"].startswith("text/html")
+
+
 def test_serve_refuses_a_bad_start_before_any_worker(installed: Run, tmp_path: Path) -> None:
     (tmp_path / "smart-screening.keys.json").unlink()
     result = installed("serve")
@@ -143,6 +163,29 @@ def test_the_worker_does_one_round_or_goes_on_until_stopped(installed: Run, tmp_
         read_until(process, "worker-round")
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 0
+
+
+def test_a_worker_that_dies_logs_no_words_of_what_it_died_of(installed: Run, tmp_path: Path) -> None:
+    dying = (
+        "import smart_app.cli.worker as worker\n"
+        "def die(services): raise ValueError('Delgado')\n"
+        "worker.run_round = die\n"
+        "from smart_app.cli import main\n"
+        "main(['worker', '--once'])\n"
+    )
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("SMART_SCREENING_")}
+    ended = subprocess.run(
+        [sys.executable, "-c", dying],
+        cwd=tmp_path,
+        env={**environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert '"error": "ValueError"' in ended.stderr
+    assert "Delgado" not in ended.stderr + ended.stdout
 
 
 def test_the_sandbox_command_runs_only_the_simulated_ehr(tmp_path: Path) -> None:

@@ -229,6 +229,18 @@ def test_the_committed_head_goes_to_the_log_and_is_an_anchor(
     assert _verify(units, Anchor(seq=int(str(line["seq"])), mac=str(line["mac"]))).is_intact
 
 
+def test_the_head_goes_to_the_log_however_quiet_it_is(
+    units: Units, log_lines: Callable[[], list[dict[str, object]]]
+) -> None:
+    """``[logs] level = "ERROR"`` must not take the anchors away."""
+    app_log = logging.getLogger("smart_app")
+    before = app_log.level
+    app_log.setLevel("ERROR")
+    _append(units, EVENT)
+    app_log.setLevel(before)
+    assert [line["event"] for line in log_lines()] == ["audit-head"]
+
+
 def test_retention_takes_the_oldest_rows_and_the_rest_still_verifies(five: Units, database: Database) -> None:
     with five.write() as unit:
         assert unit.audit.purge(NOW) == 0

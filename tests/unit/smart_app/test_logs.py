@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import logging
+import sys
+import threading
+import warnings
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -97,3 +100,30 @@ def test_the_inner_correlation_goes_first_and_the_outer_comes_back() -> None:
             assert logs.find_correlation_id() == "inner"
         assert logs.find_correlation_id() == "outer"
     assert logs.find_correlation_id() is None
+
+
+def test_a_crash_tells_type_and_place_and_never_its_words(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's own hooks print an exception's words to standard error, which is the log."""
+    for module in (sys, threading):
+        monkeypatch.setattr(module, "excepthook", module.excepthook)
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+
+    def fail() -> None:
+        raise ValueError("Delgado")
+
+    logs.log_crashes()
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    try:
+        fail()
+    except ValueError as error:
+        sys.excepthook(ValueError, error, error.__traceback__)
+    logging.captureWarnings(capture=False)
+
+    assert len(lines()) == 2
+    for line in lines():
+        assert "crashed" in line
+        assert "ValueError" in line
+        assert "fail" in line
+        assert "Delgado" not in line
