@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -86,6 +87,8 @@ def load_signing_keys(settings: Settings) -> SigningKeys | None:
     path: Path = settings.app.signing_keys_file
     needed = any(ehr.client_auth is ClientAuth.PRIVATE_KEY_JWT for ehr in settings.ehrs)
     try:
+        if os.name == "posix" and path.stat().st_mode & 0o077:
+            raise SettingsError([Fault(where="app.signing_keys_file", problem="may be read by others: chmod 600")])
         return SigningKeys.from_json(path.read_text("utf-8"))
     except FileNotFoundError as error:
         if not needed:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -142,7 +143,15 @@ def parse_settings(values: Mapping[str, Any], environ: Mapping[str, str], *, fol
 
 def _check_file(values: Mapping[str, Any]) -> list[Fault]:
     entries = values.get("ehr")
-    return [
+    faults = [
+        Fault(
+            where=f"{section}.{key}",
+            problem=f"a password is never in this file: use SMART_SCREENING_{section.upper()}_{key.upper()}",
+        )
+        for section, key in (("app", "database_url"), ("http", "proxy"))
+        if isinstance(table := values.get(section), Mapping) and _has_password(table.get(key))
+    ]
+    return faults + [
         Fault(
             where=f"ehr[{entry.get('id', index)}].client_secret",
             problem="a secret is never in this file: use client_secret_file or the environment",
@@ -150,6 +159,13 @@ def _check_file(values: Mapping[str, Any]) -> list[Fault]:
         for index, entry in enumerate(entries if isinstance(entries, list) else [])
         if isinstance(entry, dict) and "client_secret" in entry
     ]
+
+
+def _has_password(url: object) -> bool:
+    try:
+        return isinstance(url, str) and urlsplit(url).password is not None
+    except ValueError:
+        return False  # no URL at all: that is said of the setting itself
 
 
 def _section(kind: type[_Section], name: str, values: Mapping[str, Any], faults: list[Fault]) -> _Section | None:

@@ -72,7 +72,9 @@ class AppSection(Section):
     environment: Literal["test", "production"]
     time_zone: Annotated[str, AfterValidator(_check_time_zone)] = "UTC"
     country: Annotated[str, Field(pattern="^[A-Z]{2}$")] = "US"
-    database_url: Annotated[str, AfterValidator(_check_database_url)] = "sqlite:///smart-screening.db"
+    database_url: Annotated[str, AfterValidator(_check_database_url)] = Field(
+        default="sqlite:///smart-screening.db", repr=False
+    )
     key_file: Path = Path("smart-screening.keys.json")
     signing_keys_file: Path = Path("smart-screening.jwks.json")
     canonical_base: str | None = None
@@ -86,7 +88,7 @@ class AppSection(Section):
 class HttpSection(Section):
     """``[http]``: the way out to EHRs and the way in through proxies. Seconds."""
 
-    proxy: str | None = None
+    proxy: str | None = Field(default=None, repr=False)
     ca_file: Path | None = None
     trusted_proxies: Annotated[int, Field(ge=0, le=5)] = 0
     connect_timeout: Annotated[float, Field(gt=0, le=60)] = 5.0

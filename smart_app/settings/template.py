@@ -66,7 +66,7 @@ base_url = {_text(answers.base_url)}
 environment = {_text(answers.environment)}
 # ISO 3166-1 code. Outside the US, [crisis] must name the crisis line.
 country = {_text(answers.country)}
-# SQLite file, or postgresql+psycopg://… for many machines.
+# SQLite file, or postgresql+psycopg://… for many machines; with a password: SMART_SCREENING_APP_DATABASE_URL only.
 #database_url = "sqlite:///smart-screening.db"
 # Keys that encrypt what is stored and chain the audit (mode 0600). Back them up apart from the database.
 #key_file = "smart-screening.keys.json"

@@ -11,7 +11,9 @@ import pytest
 
 from fhir_mappings.write_shape import ResourceKind
 from launch.scopes import Feature
+from launch.signing_keys import SigningKeys
 from smart_app.model.rights import Right
+from smart_app.secret_file import write_secret_file
 from smart_app.settings import InstrumentsSection, SettingsError, parse_settings
 from smart_app.storage.engine import open_database
 from smart_app.storage.key_ring import KeyRing
@@ -113,6 +115,17 @@ def test_signing_keys_are_needed_only_where_an_ehr_wants_them(tmp_path: Path) ->
     signing = _settings(tmp_path, client_auth="private_key_jwt")
     with pytest.raises(SettingsError, match="signing_keys_file"):
         build_services(signing, units=open_units(signing))
+
+
+def test_signing_keys_that_others_may_read_are_refused(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, client_auth="private_key_jwt")
+    _prepare(settings)
+    path = settings.app.signing_keys_file
+    write_secret_file(path, SigningKeys.generate(START).to_json())
+    assert build_services(settings, units=open_units(settings)).connections.keys is not None
+    path.chmod(0o640)
+    with pytest.raises(SettingsError, match=r"signing_keys_file.*chmod 600"):
+        build_services(settings, units=open_units(settings))
 
 
 def test_the_web_app_answers_and_refuses_an_unknown_issuer(tmp_path: Path) -> None:

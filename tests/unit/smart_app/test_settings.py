@@ -149,6 +149,26 @@ def test_a_secret_in_the_file_is_refused_and_never_quoted() -> None:
     assert "TOP-SECRET" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("section", "key", "url"),
+    [
+        ("app", "database_url", "postgresql+psycopg://app:TOP-SECRET@db/app"),
+        ("http", "proxy", "http://app:TOP-SECRET@proxy.example:3128"),
+    ],
+)
+def test_a_password_in_an_address_comes_from_the_environment_and_is_not_shown(section: str, key: str, url: str) -> None:
+    values = make_values(**{section: {**make_values().get(section, {}), key: url}})
+    with pytest.raises(SettingsError) as caught:
+        parse(values)
+    assert [fault.where for fault in caught.value.faults] == [f"{section}.{key}"]
+    assert "TOP-SECRET" not in str(caught.value)
+
+    settings = parse(make_values(), **{f"SMART_SCREENING_{section}_{key}".upper(): url})
+
+    assert getattr(getattr(settings, section), key) == url
+    assert "TOP-SECRET" not in repr(settings)
+
+
 def test_a_secret_comes_from_a_file_or_the_environment_and_is_not_shown(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("TOP-SECRET\n")
     values = with_ehr(client_auth="client_secret_basic", client_secret_file="secret")
