@@ -56,9 +56,15 @@ def refresh(app: Services, launch_id: str) -> ActiveLaunch | None:
     for _ in range(_MOST_WAITS):
         now = app.clock()
         with app.units.write() as unit:
+            is_abandoned = unit.sessions.get(launch_id).refresh_lease_until is not None
             leased = unit.sessions.lease_refresh(launch_id, now, now + _LEASE)
             session = unit.sessions.get(launch_id)
             if leased and session.launch == before.launch:
+                if is_abandoned and session.launch:
+                    # Whoever leased it died over it: nobody knows whether the refresh token was sent.
+                    unit.sessions.put_launch(launch_id, _without_refresh_token(_parse(session)))
+                    unit.commit()
+                    return None
                 unit.commit()
                 return _refresh_leased(app, session)
         # Not committed: somebody else refreshes, or has just done so.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -80,6 +80,23 @@ def test_a_refresh_that_never_left_may_be_tried_again(clinic: Clinic, monkeypatc
     _answer(clinic, monkeypatch, ReadTimeout("", sent=False, ehr_id="sandbox"))
     assert refresh(clinic.app, who.session.id) is None
     assert _stored(clinic, who).tokens.refresh_token == before
+
+
+def test_a_refresh_token_is_not_sent_again_by_another_when_a_process_died_over_it(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    who = clinic.launch()
+    sent = _answer(clinic, monkeypatch, InvalidGrant(ehr_id="sandbox"))
+    now = clinic.clock()
+    with clinic.app.units.write() as unit:
+        assert unit.sessions.lease_refresh(who.session.id, now, now + timedelta(seconds=60))
+        unit.commit()
+    clinic.clock.move(minutes=2)
+
+    assert refresh(clinic.app, who.session.id) is None
+
+    assert sent == []
+    assert _stored(clinic, who).tokens.refresh_token is None
 
 
 def test_without_a_token_the_pages_say_that_the_session_is_over_and_saving_goes_on(clinic: Clinic) -> None:
