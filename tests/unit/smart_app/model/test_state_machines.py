@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smart_app.model.alert import STAYS_OPEN, ActionKind, Alert, AlertState, Assessment, Disposition
@@ -69,7 +69,7 @@ T = TypeVar("T")
 Move = Callable[[T], T]
 
 words = st.sampled_from(["", "  ", "seen, no plan"])
-minutes = st.integers(0, 10).map(lambda count: timedelta(minutes=count))
+minutes = st.integers(0, 3).map(lambda count: timedelta(minutes=count))
 times = minutes.map(lambda gone: NOW + gone)
 users = st.sampled_from([NURSE, DOCTOR])
 
@@ -103,7 +103,8 @@ screening_moves: st.SearchStrategy[Move[Screening]] = st.one_of(
 )
 
 
-@given(moves=st.lists(screening_moves, max_size=25))
+@settings(max_examples=200)
+@given(moves=st.lists(screening_moves, min_size=4, max_size=25))
 def test_no_order_of_moves_loses_or_changes_a_saved_answer(moves: list[Move[Screening]]) -> None:
     screening = DRAFT
     for move in moves:
@@ -116,7 +117,8 @@ def test_no_order_of_moves_loses_or_changes_a_saved_answer(moves: list[Move[Scre
             assert versions == list(range(1, len(versions) + 1))
 
 
-@given(moves=st.lists(screening_moves, max_size=25))
+@settings(max_examples=200)
+@given(moves=st.lists(screening_moves, min_size=4, max_size=25))
 def test_a_screening_that_has_ended_stays_as_it_is_and_a_reason_stands_where_it_was_refused(
     moves: list[Move[Screening]],
 ) -> None:
@@ -191,7 +193,8 @@ alert_moves: st.SearchStrategy[Move[Alert]] = st.one_of(
 )
 
 
-@given(moves=st.lists(alert_moves, max_size=20))
+@settings(max_examples=200)
+@given(moves=st.lists(alert_moves, min_size=4, max_size=20))
 def test_no_order_of_moves_closes_an_alert_without_an_assessment(moves: list[Move[Alert]]) -> None:
     alert = OPENED
     for move in moves:
@@ -209,7 +212,8 @@ def test_no_order_of_moves_closes_an_alert_without_an_assessment(moves: list[Mov
             assert (alert.state, alert.actions[-1].kind) == (AlertState.OPEN, ActionKind.REOPENED)
 
 
-@given(moves=st.lists(alert_moves, max_size=20))
+@settings(max_examples=200)
+@given(moves=st.lists(alert_moves, min_size=4, max_size=20))
 def test_signing_is_free_only_while_an_alert_is_closed_or_a_named_person_has_accepted_it_since(
     moves: list[Move[Alert]],
 ) -> None:
@@ -246,7 +250,8 @@ row_moves: st.SearchStrategy[Move[LedgerRow]] = st.one_of(
 )
 
 
-@given(row=rows, moves=st.lists(row_moves, max_size=25))
+@settings(max_examples=400)
+@given(row=rows, moves=st.lists(row_moves, min_size=8, max_size=25))
 def test_no_order_of_moves_brings_an_ended_row_back_to_life(row: LedgerRow, moves: list[Move[LedgerRow]]) -> None:
     for move in moves:
         before, row = row, attempt(move, row)
@@ -257,7 +262,8 @@ def test_no_order_of_moves_brings_an_ended_row_back_to_life(row: LedgerRow, move
         assert row.attempt - before.attempt in {0, 1}
 
 
-@given(row=rows, moves=st.lists(row_moves, max_size=25))
+@settings(max_examples=400)
+@given(row=rows, moves=st.lists(row_moves, min_size=8, max_size=25))
 def test_only_an_answer_tells_of_the_chart_and_only_proof_or_a_refused_attempt_sends_again(
     row: LedgerRow, moves: list[Move[LedgerRow]]
 ) -> None:
