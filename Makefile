@@ -57,6 +57,7 @@ screenshots: $(STAMP) ## Draw every page at 1280 and 400 px into docs/screenshot
 
 docs: $(STAMP) ## Write the generated pages of docs/ anew
 	@$(BIN)/python docs/_generate/conformance.py
+	@$(BIN)/python docs/_generate/instruments.py
 
 lock: ## Renew uv.lock and the hashed requirements (needs uv)
 	@uv lock --upgrade

@@ -8,10 +8,24 @@ from pathlib import Path
 
 import pytest
 
+from docs._generate import instruments
+from smart_app.settings.template import FirstAnswers, render_settings_file
+
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("launch", "fhir_mappings", "smart_app", "sandbox_ehr")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 ADRS = sorted((ROOT / "docs" / "adr").glob("*.md"))
+EXAMPLE = FirstAnswers(
+    base_url="https://app.example",
+    environment="test",
+    country="US",
+    crisis_contact=None,
+    ehr_id="ehr",
+    ehr_name="EHR",
+    fhir_base_url="https://ehr.example/fhir",
+    client_id="app",
+    profile="generic",
+)
 MOST_LINES = 420
 """About 400: a module that grows past it has more than one job."""
 
@@ -61,3 +75,22 @@ def test_readme_names_the_two_commands() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "make demo" in text
     assert "make test" in text
+
+
+def test_the_page_on_instruments_is_what_the_instruments_say() -> None:
+    written = instruments.DOCUMENT.read_text(encoding="utf-8")
+    assert written == instruments.build_document(), "run: python docs/_generate/instruments.py"
+    for score_label in ("## Patient Health Questionnaire", "## Generalized Anxiety Disorder"):
+        assert score_label in written
+
+
+@pytest.mark.parametrize("page", ["operations", "security"])
+def test_a_page_for_it_names_only_commands_and_settings_that_exist(page: str) -> None:
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    for command in re.findall(r"`smart-screening ([a-z]+)(?: ([a-z]+))?", text):
+        modules = {path.stem for path in (ROOT / "smart_app" / "cli").glob("*.py")}
+        assert command[0] in modules, command
+    for section, key in re.findall(r"`\[([a-z.]+)\] ([a-z_]+)`", text):
+        template = render_settings_file(EXAMPLE)
+        assert re.search(rf"^#?\[\[?{re.escape(section)}\]", template, re.MULTILINE), section
+        assert re.search(rf"^#?{key} = ", template, re.MULTILINE), key
