@@ -16,7 +16,8 @@ class IncomingAnswer:
     """One save as a page sends it.
 
     ``sequence`` counts this page's saves of this item from 1; ``seen_version`` is the item's version the page last
-    knew (0 = none). ``code`` is None unless ``status`` is answered.
+    knew (0 = none). ``code`` is None unless ``status`` is answered. ``whole_form``: posted with all other items, not
+    because it was just chosen.
     """
 
     link_id: str
@@ -25,6 +26,7 @@ class IncomingAnswer:
     device: str
     sequence: int
     seen_version: int
+    whole_form: bool = False
 
 
 class SaveKind(StrEnum):
@@ -49,7 +51,9 @@ def save_answer(screening: Screening, incoming: IncomingAnswer, *, now: datetime
     """Apply one save.
 
     Late: this page has already sent a newer save of the item, so the older one, arriving now, is ignored.
-    Conflict: another page saved the item since this page last saw it; nothing is overwritten, both are shown.
+    Conflict: another page changed the item since this page last saw it; nothing is overwritten, both are shown.
+    Unchanged: it says what stands. A page that chose it anew gets a version for it all the same, so that an older save
+    of that page, arriving later, is known to be late; a whole form posted again adds none.
     Raises: IllegalMove when the screening is no longer in progress.
     """
     if screening.state is not ScreeningState.IN_PROGRESS:
@@ -58,13 +62,6 @@ def save_answer(screening: Screening, incoming: IncomingAnswer, *, now: datetime
     same_page = [s for s in screening.history(incoming.link_id) if s.device == incoming.device]
     if same_page and same_page[-1].sequence >= incoming.sequence:
         return SaveResult(kind=SaveKind.LATE, screening=screening, standing=standing)
-    if standing is None and incoming.status is SavedStatus.CLEARED:
-        return SaveResult(kind=SaveKind.UNCHANGED, screening=screening, standing=None)
-    if standing is not None:
-        if (standing.status, standing.code) == (incoming.status, incoming.code):
-            return SaveResult(kind=SaveKind.UNCHANGED, screening=screening, standing=standing)
-        if standing.device != incoming.device and standing.version > incoming.seen_version:
-            return SaveResult(kind=SaveKind.CONFLICT, screening=screening, standing=standing)
     saved = SavedAnswer(
         link_id=incoming.link_id,
         version=(standing.version if standing else 0) + 1,
@@ -75,5 +72,24 @@ def save_answer(screening: Screening, incoming: IncomingAnswer, *, now: datetime
         saved_at=now,
         saved_by=user,
     )
+    restated = incoming.status is SavedStatus.CLEARED if standing is None else saved.says_the_same_as(standing)
+    if restated and incoming.whole_form:
+        return SaveResult(kind=SaveKind.UNCHANGED, screening=screening, standing=standing)
+    if not restated and not knows_what_stands(screening, incoming.link_id, incoming.device, incoming.seen_version):
+        return SaveResult(kind=SaveKind.CONFLICT, screening=screening, standing=standing)
+    kind = SaveKind.UNCHANGED if restated else SaveKind.SAVED
     changed = replace(screening, answers=(*screening.answers, saved), updated_at=now)
-    return SaveResult(kind=SaveKind.SAVED, screening=changed, standing=saved)
+    return SaveResult(kind=kind, screening=changed, standing=saved)
+
+
+def knows_what_stands(screening: Screening, link_id: str, device: str, seen_version: int) -> bool:
+    """Tell whether a page knows the answer that stands: it said the same since, or saw a version that says it."""
+    standing = screening.current(link_id)
+    if standing is None:
+        return True
+    for saved in reversed(screening.history(link_id)):
+        if not saved.says_the_same_as(standing):
+            return False
+        if saved.device == device or saved.version <= seen_version:
+            return True
+    return False

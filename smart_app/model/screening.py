@@ -54,6 +54,10 @@ class SavedAnswer:
     saved_at: datetime
     saved_by: User
 
+    def says_the_same_as(self, other: SavedAnswer) -> bool:
+        """Tell whether both say the same of the item, whoever said it and when."""
+        return (self.status, self.code) == (other.status, other.code)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Giving:
@@ -109,6 +113,19 @@ class Screening:
     def history(self, link_id: str) -> tuple[SavedAnswer, ...]:
         """Give every save of an item, oldest first."""
         return tuple(saved for saved in self.answers if saved.link_id == link_id)
+
+    def told_history(self, link_id: str) -> tuple[SavedAnswer, ...]:
+        """Give an item's saves as people are told them: each answer once, when it was first said, not each restating.
+
+        Taking back what was never saved is left out.
+        """
+        told: list[SavedAnswer] = []
+        for saved in self.history(link_id):
+            if not told and saved.status is SavedStatus.CLEARED:
+                continue
+            if not told or not saved.says_the_same_as(told[-1]):
+                told.append(saved)
+        return tuple(told)
 
     def was_given_by(self, user: User) -> bool:
         """Tell whether this person started it or saved an answer into it."""

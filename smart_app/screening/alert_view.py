@@ -79,7 +79,7 @@ def say_answers(
     zone = app.rules.zone
     lines = [
         f"{say_answer(item, saved)}, {say_moment(saved.saved_at, who.now, zone)}, entered by {saved.saved_by.name}"
-        for saved in screening.history(alert.link_id)
+        for saved in screening.told_history(alert.link_id)
     ]
     lines += [
         f"Asked again {say_moment(action.at, who.now, zone)} by {action.by.name}: {action.text}"

@@ -13,7 +13,7 @@ from smart_app.model.audit import AuditAction
 from smart_app.model.launch_session import SessionStanding
 from smart_app.model.moves import IllegalMove
 from smart_app.model.rights import Right
-from smart_app.model.saving import IncomingAnswer
+from smart_app.model.saving import IncomingAnswer, knows_what_stands
 from smart_app.model.screening import REVIEWABLE, SavedAnswer, SavedStatus, Screening, ScreeningState
 from smart_app.screening.answers import current_answers, get_instrument
 from smart_app.screening.errors import UnknownItem, UnknownOption
@@ -113,8 +113,7 @@ def compare_with_saved(
         kept = posted.keep.get(link_id) if posted.keep_seen.get(link_id) == version else None
         if kept == "saved":
             continue
-        is_own = saved is not None and saved.device == posted.device
-        current = posted.seen.get(link_id, 0) >= version or is_own
+        current = knows_what_stands(screening, link_id, posted.device, posted.seen.get(link_id, 0))
         if link_id in known and kept != "posted" and (not code or not current):
             differing.append(instrument.by_link_id[link_id])
             continue

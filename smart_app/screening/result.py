@@ -148,7 +148,7 @@ def _say_other_answers(app: Services, instrument: Instrument, screening: Screeni
     zone = app.rules.zone
     said = [
         f"Before in this form: {say_answer(item, saved)}, {say_stamp(saved.saved_at, zone)}"
-        for saved in screening.history(alert.link_id)[:-1]
+        for saved in screening.told_history(alert.link_id)[:-1]
     ]
     for action in alert.actions:
         if action.kind is ActionKind.ASKED_AGAIN:

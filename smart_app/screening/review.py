@@ -148,8 +148,8 @@ def _build_row(app: Services, who: Acting, material: Material, item: Item) -> An
         direction=direction,
         change=change,
         earlier=tuple(
-            f"{say_answer(item, earlier)}, {say_moment(earlier.saved_at, who.now, app.rules.zone)}"
-            for earlier in material.screening.history(item.link_id)[:-1]
+            f"Before: {say_answer(item, earlier)}, {say_moment(earlier.saved_at, who.now, app.rules.zone)}"
+            for earlier in material.screening.told_history(item.link_id)[:-1]
         ),
     )
 

@@ -128,9 +128,11 @@ def apply_saves(
     views: list[SavedView] = []
     events: list[AuditEvent] = []
     changed: list[str] = []
+    grew = False
     opened: tuple[Alert, ...] = ()
     for answer in incoming:
         result = save_answer(screening, answer, now=who.now, user=who.user)
+        grown = result.screening is not screening
         screening = result.screening
         standing = result.standing
         views.append(
@@ -145,6 +147,8 @@ def apply_saves(
         )
         if result.kind is SaveKind.SAVED:
             changed.append(answer.link_id)
+        if grown:
+            grew = True
             version = 0 if standing is None else standing.version
             events.append(event(who, AuditAction.ANSWER_SAVED, screening.id, link_id=answer.link_id, version=version))
         elif result.kind is SaveKind.CONFLICT:
@@ -153,7 +157,7 @@ def apply_saves(
             )
         if result.kind in {SaveKind.CONFLICT, SaveKind.LATE}:
             opened += open_for_unsaved(app, who, unit, instrument, screening, answer=answer)
-    if changed:
+    if grew:
         screening = unit.screenings.save(screening)
         opened += open_alerts(app, who, unit, instrument, screening, changed=changed, handed_in=False)
     events += [event(who, AuditAction.ALERT_OPENED, alert.id, rule=alert.rule_id) for alert in opened]

@@ -82,6 +82,7 @@ def saves_of(posted: PostedForm, *, sequence: int) -> tuple[IncomingAnswer, ...]
             device=posted.device,
             sequence=sequence,
             seen_version=posted.seen[link_id],
+            whole_form=True,
         )
         for link_id, code in posted.codes.items()
         if code
