@@ -52,6 +52,7 @@ def test_state_works_once(clinic: Clinic) -> None:
     assert [event.outcome for event in clinic.audited(AuditAction.LAUNCH_REFUSED)] == ["state-mismatch"]
 
 
+@pytest.mark.requirement("smart-2.2.0@61")
 @pytest.mark.parametrize("binding", [None, "", "another browser's"])
 def test_another_browser_can_neither_use_a_launch_nor_use_it_up(clinic: Clinic, binding: str | None) -> None:
     begun, params = _go(clinic)

@@ -138,6 +138,7 @@ def secrets_of(site: Site, launch_ids: set[str]) -> set[str]:
     return found - {""}
 
 
+@pytest.mark.requirement("smart-2.2.0@7")
 def test_rule_9_no_token_is_in_anything_that_the_browser_gets(
     site: Site, browser: HttpBrowser, log: CapturedLog
 ) -> None:

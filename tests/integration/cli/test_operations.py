@@ -36,6 +36,7 @@ def _append(count: int) -> None:
         unit.commit()
 
 
+@pytest.mark.requirement("smart-2.2.0@295")
 def test_init_makes_settings_keys_and_database_that_start(installed: Run) -> None:
     settings = load_settings(CONFIG, {})
     expected = (RightsEntry(role_codes=("http://snomed.info/sct|309343006",)),)

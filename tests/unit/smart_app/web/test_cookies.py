@@ -6,6 +6,7 @@ from dataclasses import replace
 from http.cookies import SimpleCookie
 from typing import Any
 
+import pytest
 from flask import Flask
 
 from smart_app.screening.launching import FinishedLaunch
@@ -66,6 +67,19 @@ def test_callback_hands_binding_over_and_scopes_the_launch_cookie_to_its_path(ap
     assert answer.headers["Location"] == HOME
 
 
+@pytest.mark.requirement("smart-2.2.0@6")
+@pytest.mark.parametrize("name", ["next", "redirect_uri", "iss", "return_to", "url"])
+def test_callback_forwards_nothing_of_what_came_to_another_address(app: Flask, calls: Calls, name: str) -> None:
+    browser = Browser(app, secret=None)
+    browser.get(LAUNCH)
+
+    answer = browser.get(f"/callback?code=c&state=st4te&{name}=https://elsewhere.example/")
+
+    assert answer.headers["Location"] == HOME
+    assert "elsewhere" not in answer.text
+
+
+@pytest.mark.requirement("smart-2.2.0@61")
 def test_the_cookie_of_another_state_is_not_taken_as_the_binding(app: Flask, calls: Calls) -> None:
     browser = Browser(app, secret=None)
     browser.get(LAUNCH)

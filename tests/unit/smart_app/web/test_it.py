@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+import pytest
+from flask import Flask
+
 from tests.unit.smart_app.web import page_samples as samples
 from tests.unit.smart_app.web.web_driver import Browser
 
@@ -26,8 +29,12 @@ def test_metrics_count_routes_and_refusals_and_know_no_patient_or_launch(browser
     assert "Zoë" not in text
 
 
-def test_jwks_is_a_key_set_even_without_keys(browser: Browser) -> None:
-    assert browser.get("/.well-known/jwks.json").json == {"keys": []}
+@pytest.mark.requirement("smart-2.2.0@302")
+def test_jwks_is_a_key_set_for_anybody_even_without_keys(app: Flask) -> None:
+    answer = Browser(app, secret=None).get("/.well-known/jwks.json")
+
+    assert answer.status_code == 200
+    assert answer.json == {"keys": []}
 
 
 def test_definitions_are_read_by_type_and_id(browser: Browser) -> None:
