@@ -29,7 +29,12 @@ def build_document_reference(result: SignedResult, shape: WriteShape, identifier
     if shape.profile:
         resource["meta"] = {"profile": [US_CORE_DOCUMENT]}
     if shape.include_narrative:
-        signed = f"Signed by {result.signer.display}. Reference {result.reference_code}."
+        by = (
+            result.signer.display
+            if result.co_signer is None
+            else f"{result.signer.display}, {result.co_signer.display}"
+        )
+        signed = f"Signed by {by}. Reference {result.reference_code}."
         resource["text"] = build_narrative(title, paragraphs=[signed])
     if shape.include_identifier:
         resource["identifier"] = [{"system": RESULT_IDENTIFIER, "value": identifier}]
@@ -42,7 +47,7 @@ def build_document_reference(result: SignedResult, shape: WriteShape, identifier
     resource["subject"] = build_reference(result.patient.reference, result.patient.display)
     resource |= {"date": signed_at, "author": [signer]}
     if shape.authenticator:
-        resource["authenticator"] = signer
+        resource["authenticator"] = build_reference(result.verifier.reference, result.verifier.display)
     resource["description"] = title
     resource["content"] = [
         {"attachment": _attachment(result, content_type, title, signed_at)} for content_type in shape.note_content_types

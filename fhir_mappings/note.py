@@ -57,16 +57,24 @@ def sign_note_text(result: SignedResult) -> str:
         signed_at=result.signed_at,
         patient=result.patient.display,
         reference_code=result.reference_code,
+        co_signer=None if result.co_signer is None else result.co_signer.display,
     )
 
 
-def add_signature(text: str, *, signer: str, signed_at: datetime, patient: str, reference_code: str) -> str:
+def add_signature(
+    text: str, *, signer: str, signed_at: datetime, patient: str, reference_code: str, co_signer: str | None = None
+) -> str:
     """Say below a text who signed it for whom, when, and the reference by which it can be found again.
 
-    ``signed_at`` is aware, in the zone of the note's other times.
+    ``signed_at`` is aware, in the zone of the note's other times. ``co_signer``: it waits for their signature, too.
     """
     when = parse_partial_date_time(signed_at.isoformat(timespec="seconds").replace("+00:00", "Z"), "signed_at")
-    return f"{text.rstrip()}\n\nSigned by {signer}, {describe_time(when)}, for {patient}.\nReference {reference_code}\n"
+    lines = [
+        f"Signed by {signer}, {describe_time(when)}, for {patient}.",
+        f"Sent to the chart only with the co-signature of {co_signer}." if co_signer else "",
+        f"Reference {reference_code}",
+    ]
+    return "\n".join([text.rstrip(), "", *(line for line in lines if line), ""])
 
 
 def check_note_facts(text: str, result: ScreeningResult) -> tuple[Issue, ...]:

@@ -29,6 +29,7 @@ def build_provenance(
         raise MissingOrganization("SignedResult.organization", "needed for agent.onBehalfOf")
     organization = build_reference(result.organization.reference, result.organization.display)
     signer = build_reference(result.signer.reference, result.signer.display)
+    verifier = build_reference(result.verifier.reference, result.verifier.display)
     informant = result.administration.get_source(result.patient.party)
     resource: Json = {"resourceType": "Provenance"}
     meta: Json = {}
@@ -48,7 +49,7 @@ def build_provenance(
     resource["activity"] = build_concept(_CREATE)
     resource["agent"] = [
         _agent("author", signer, organization),
-        _agent("verifier", signer, organization),
+        _agent("verifier", verifier, organization),
         _agent("informant", build_reference(informant.reference, informant.display)),
         _agent("assembler", build_reference("#software", "smart-screening"), organization),
     ]

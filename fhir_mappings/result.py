@@ -75,7 +75,8 @@ class SignedResult(ScreeningResult):
     """A signed screening: everything that the written resources are made from.
 
     `signed_at` is aware; `organization` is whom the clinician signs for, and without it no Provenance can be made;
-    `note_text` is the note as edited, without the signature lines; `reference_code` is "SS-XXXX-XXXX".
+    `note_text` is the note as edited, without the signature lines; `reference_code` is "SS-XXXX-XXXX". `co_signer` is
+    the supervisor without whose signature nothing is sent: whatever stands in a chart was verified by them.
     """
 
     signer: Signer
@@ -84,3 +85,9 @@ class SignedResult(ScreeningResult):
     note_text: str
     reference_code: str
     software_version: str
+    co_signer: Party | None = None
+
+    @property
+    def verifier(self) -> Party:
+        """Who answers for it: the supervisor where there is one, else the signer."""
+        return self.co_signer or Party(reference=self.signer.reference, display=self.signer.display)

@@ -100,6 +100,7 @@ def _say_note(approval: Approval, zone: ZoneInfo) -> str:
         signed_at=signed_at,
         patient=patient.name,
         reference_code=approval.reference_code,
+        co_signer=None if approval.awaiting is None else approval.awaiting_name or "the supervisor",
     )
     return f"{patient.name}, born {born}, MRN {patient.mrn or 'none'}\n\n{signed}"
 

@@ -25,6 +25,7 @@ def signed_result(
     note_text: str,
     reference_code: str,
     software_version: str,
+    co_signer: Party | None = None,
 ) -> SignedResult:
     """Put a signature to a result."""
     return SignedResult(
@@ -35,6 +36,7 @@ def signed_result(
         note_text=note_text,
         reference_code=reference_code,
         software_version=software_version,
+        co_signer=co_signer,
     )
 
 

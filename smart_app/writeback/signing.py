@@ -161,8 +161,17 @@ def _build(
         note_text=request.note_text,
         reference_code=reference_code,
         software_version=request.software_version,
+        co_signer=_co_signer(request),
     )
     return build_chart_resources(signed, request.plan.shapes, number)
+
+
+def _co_signer(request: SignRequest) -> Party | None:
+    if request.awaiting is None:
+        return None
+    # A site may name a supervisor by OpenID subject, which is no reference of the chart.
+    reference = request.awaiting if request.awaiting.startswith("Practitioner") else None
+    return Party(reference=reference, display=request.awaiting_name or "the supervisor")
 
 
 def _check_counts(plan: WritePlan, planned: Sequence[PlannedResource]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64decode
 from dataclasses import replace
 from pathlib import Path
@@ -118,6 +119,19 @@ def test_a_trainees_signature_waits_for_the_named_supervisor(clinic: Clinic) -> 
     assert {event.user.fhir_user for event in sent} == {f"Practitioner/{LINDQVIST}"}
     with pytest.raises(IllegalMove):
         workflow.co_sign(clinic.app, supervisor, screening_id)
+    (document,) = [entry for entry in clinic.in_chart("DocumentReference", "pt-01") if "SS-" in str(entry["text"])]
+    (row,) = [row for row in clinic.rows(screening_id) if row.resource_type == "Provenance"]
+    with clinic.sandbox.store.reading() as session:
+        stored = session.find("Provenance", row.resource_id)
+    assert stored is not None
+    provenance = json.loads(stored.body)
+    assert [author["display"] for author in document["author"]] == ["João Ferreira, MD"]
+    assert document["authenticator"] == {"reference": f"Practitioner/{LINDQVIST}", "display": "Henrik Lindqvist, MD"}
+    agents = {agent["type"]["coding"][0]["code"]: agent["who"]["display"] for agent in provenance["agent"]}
+    assert (agents["author"], agents["verifier"]) == ("João Ferreira, MD", "Henrik Lindqvist, MD")
+    text = b64decode(document["content"][0]["attachment"]["data"]).decode()
+    assert "\nSent to the chart only with the co-signature of Henrik Lindqvist, MD.\nReference SS-" in text
+    assert workflow.view_outcome(clinic.app, clinic.again(supervisor), screening_id).note_text.endswith(text)
 
 
 @pytest.mark.parametrize(
