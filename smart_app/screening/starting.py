@@ -26,9 +26,14 @@ from smart_app.screening.forms import GivingForm
 from smart_app.screening.frame import build_frame
 from smart_app.screening.views import Choice, StartView
 from smart_app.screening.wording import find_age, say_moment
-from smart_app.services import Acting, Services
+from smart_app.services import Acting, EhrRules, Services
 
 LONGEST_TEXT = 200
+TOLD_BEFOREHAND = (
+    "Tell the young person before the first question who may see this: the clinic; and what is written to the chart "
+    "may be read at once in the portal, by a parent or other proxy, too."
+)
+"""Stands on start and form of a patient who is, or may be, a minor (safety rule 13)."""
 _Choices = TypeVar("_Choices", Informant, Mode)
 # Handing over a device needs the lock of design section 7, an own device the one-time code: neither is offered yet.
 _OFFERED_MODES = tuple(mode for mode in MODE_LABELS if mode not in SELF_ENTERED)
@@ -60,7 +65,7 @@ def view_start(app: Services, who: Acting, instrument_id: str) -> StartView:
         ),
         draft_id=None if draft is None else draft.id,
         draft="" if draft is None else _say_draft(app, who, instrument, draft),
-        warnings=_warn(instrument, chart, who.now),
+        warnings=_warn(app, who, instrument, chart),
     )
 
 
@@ -172,8 +177,10 @@ def _say_draft(app: Services, who: Acting, instrument: Instrument, draft: Screen
     return f"{progress}, saved {when} by {draft.started_by.name}. {giving}."
 
 
-def _warn(instrument: Instrument, chart: Chart, now: datetime) -> tuple[str, ...]:
-    age = find_age(chart.patient.birth_date, now.date())
+def _warn(app: Services, who: Acting, instrument: Instrument, chart: Chart) -> tuple[str, ...]:
+    age = find_age(chart.patient.birth_date, who.now.astimezone(app.rules.zone).date())
     fit = describe_age_fit(instrument, age)
     suicide = "" if instrument.asks_about_suicide else f"{instrument.short_name} does not ask about suicide."
-    return tuple(words for words in (fit, suicide) if words)
+    rules = app.rules.ehrs.get(who.session.ehr_id, EhrRules())
+    is_minor = age is None or age < rules.write_site.age_of_majority
+    return tuple(words for words in (TOLD_BEFOREHAND if is_minor else "", fit, suicide) if words)

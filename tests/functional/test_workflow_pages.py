@@ -58,7 +58,7 @@ def test_the_start_form_shows_the_draft_that_could_go_on(clinic: Clinic) -> None
 
 
 def test_an_age_outside_the_validated_range_is_said_before_starting(clinic: Clinic) -> None:
-    (warning,) = workflow.view_start(clinic.app, clinic.launch("pt-05"), "phq-9").warnings
+    _, warning = workflow.view_start(clinic.app, clinic.launch("pt-05"), "phq-9").warnings
     assert warning == AT_15
 
 

@@ -89,6 +89,17 @@ def test_rule_13_the_sign_page_says_that_patient_and_proxy_may_read_it_at_once(b
     assert chosen(review) == ["write"]
 
 
+@pytest.mark.parametrize(("patient", "told"), [("pt-05", True), ("pt-01", False)])
+def test_rule_13_a_young_person_is_told_beforehand_who_may_see_it(
+    patient: str, told: bool, browser: HttpBrowser
+) -> None:
+    home = browser.launch(patient)
+    pages = [browser.get(browser.path(home, "screenings/new?instrument=phq-9")), browser.start(home)]
+
+    for page in pages:
+        assert ("Tell the young person before the first question who may see this" in words_of(page)) is told
+
+
 def test_rule_13_for_a_minor_nothing_is_preset_and_each_time_a_choice_is_needed(
     site: Site, browser: HttpBrowser, log: CapturedLog
 ) -> None:
