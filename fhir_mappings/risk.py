@@ -20,6 +20,7 @@ class RiskKind(StrEnum):
 
 
 RISK_NOT_KNOWN_LEVEL = "risk not known"
+RISK_NOT_KNOWN_SOURCE = "smart-screening's own rule: a risk item without answer is not known, never negative"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,7 @@ class RiskFlag:
     """One risk rule that fired, or whose item was not answered at hand-in.
 
     `level` is the published level, or "risk not known"; `reason` says what fired it without quoting the answer;
-    `source` is who published the rule.
+    `source` is who published the rule; that a risk item without answer is flagged is our own.
     """
 
     rule_id: str
@@ -46,10 +47,11 @@ def find_risk(instrument: Instrument, answers: Answers, *, handed_in: bool) -> t
         status = find_status(answers, rule.link_id)
         if status is AnswerStatus.ANSWERED:
             if _fires(rule, item, answers):
-                flags.append(_flag(rule, RiskKind.RISK_ANSWER, rule.level, rule.reason))
+                flags.append(_flag(rule, RiskKind.RISK_ANSWER, rule.level, rule.reason, rule.source))
         elif handed_in and is_enabled(item, answers):
             word = "declined" if status is AnswerStatus.DECLINED else "not answered"
-            flags.append(_flag(rule, RiskKind.RISK_NOT_KNOWN, RISK_NOT_KNOWN_LEVEL, f"Item {item.number} {word}"))
+            reason = f"Item {item.number} {word}"
+            flags.append(_flag(rule, RiskKind.RISK_NOT_KNOWN, RISK_NOT_KNOWN_LEVEL, reason, RISK_NOT_KNOWN_SOURCE))
     return tuple(flags)
 
 
@@ -64,5 +66,5 @@ def _fires(rule: RiskRule, item: Item, answers: Answers) -> bool:
     return rule.at_least is not None and option.weight is not None and option.weight >= rule.at_least
 
 
-def _flag(rule: RiskRule, kind: RiskKind, level: str, reason: str) -> RiskFlag:
-    return RiskFlag(rule_id=rule.id, link_id=rule.link_id, level=level, reason=reason, source=rule.source, kind=kind)
+def _flag(rule: RiskRule, kind: RiskKind, level: str, reason: str, source: str) -> RiskFlag:
+    return RiskFlag(rule_id=rule.id, link_id=rule.link_id, level=level, reason=reason, source=source, kind=kind)

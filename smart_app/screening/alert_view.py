@@ -57,7 +57,7 @@ def build_alert_view(app: Services, who: Acting, alert: Alert, screening: Screen
         item=f"Item {item.number}, {item.text}",
         answers=say_answers(app, who, instrument, alert, screening),
         rule=f"Rule: {alert.reason}. {alert.level.capitalize()}. Source: {alert.source}.",
-        action="" if rule is None else rule.action,
+        action="" if rule is None else f"What the rule asks for: {rule.action}.",
         state=alert.state,
         state_words=_say_state(app, who, alert),
         steps=tuple(_build_step(app, who, action) for action in alert.actions),

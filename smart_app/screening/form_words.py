@@ -70,7 +70,7 @@ def say_saved(saved: SavedAnswer | None, now: datetime, zone: ZoneInfo) -> str:
         return "Not answered"
     local = saved.saved_at.astimezone(zone)
     day = "" if local.date() == now.astimezone(zone).date() else f"{local:%d %b} "
-    word = "Preferred not to answer, saved" if saved.status is SavedStatus.DECLINED else "Saved"
+    word = "Declined to answer, saved" if saved.status is SavedStatus.DECLINED else "Saved"
     return f"{word} {day}{say_time(saved.saved_at, zone)}"
 
 

@@ -187,7 +187,7 @@ def _say_posted(item: Item, code: str) -> str:
     if not code:
         return "Not answered"
     if code == DECLINED:
-        return "Preferred not to answer"
+        return "Declined to answer"
     try:
         return item.get_option(code).text
     except MappingError:

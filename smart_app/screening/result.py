@@ -72,7 +72,8 @@ def build_administration(screening: Screening, zone: ZoneInfo) -> Administration
         answered_at=giving.answered_at or _date_time(screening.completed_at or screening.updated_at, zone),
         language=giving.language,
         relationship=giving.relationship,
-        administered_by=_party(screening.started_by),
+        # Who handed out a paper form is not known, only who entered it.
+        administered_by=None if mode is Mode.PAPER else _party(screening.started_by),
         entered_by=None if mode in SELF_ENTERED else _party(by),
         interpreter=giving.interpreter,
     )

@@ -122,10 +122,16 @@ def _say_plan(ehr_name: str, material: Material) -> str:
 
 
 def _build_answers(app: Services, who: Acting, material: Material) -> tuple[AnswerRow, ...]:
-    """Give risk items that are flagged, then other notable ones, then the rest in printed order."""
-    flagged = {flag.link_id for flag in material.result.report.alerts}
+    """Give risk items that are flagged or were, then other notable ones, then the rest in printed order."""
+    flagged = _flagged(material)
     rows = [_build_row(app, who, material, item) for item in material.instrument.items if item.options]
     return tuple(sorted(rows, key=lambda row: (row.link_id not in flagged, not row.notable)))
+
+
+def _flagged(material: Material) -> set[str]:
+    """Give the risk items that call for action, and those that did before their answer was changed (rule 4)."""
+    flags = {flag.link_id for flag in material.result.report.alerts}
+    return flags | {alert.link_id for alert in material.alerts}
 
 
 def _build_row(app: Services, who: Acting, material: Material, item: Item) -> AnswerRow:
@@ -168,7 +174,7 @@ def _points(item: Item, saved: SavedAnswer | None) -> Points | None:
 
 def _is_notable(material: Material, item: Item, points: Points | None) -> bool:
     """Tell whether it stands first: a risk answer or unanswered risk item, or the highest answer of a scored item."""
-    if any(flag.link_id == item.link_id for flag in material.result.report.alerts):
+    if item.link_id in _flagged(material):
         return True
     weights = [option.weight for option in item.options if option.weight is not None]
     return item.scored and points is not None and bool(weights) and points == max(weights)

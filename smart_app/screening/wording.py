@@ -125,7 +125,7 @@ def say_answer(item: Item, saved: SavedAnswer | None) -> str:
     if saved is None or saved.status is SavedStatus.CLEARED:
         return "Not answered"
     if saved.status is SavedStatus.DECLINED:
-        return "Preferred not to answer"
+        return "Declined to answer"
     option = item.by_code.get(saved.code or "")
     if option is None:
         return "An answer that this item does not offer"

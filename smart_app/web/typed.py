@@ -76,7 +76,7 @@ def _answers(form: MultiDict[str, str], instrument: Instrument | None) -> list[T
 
 def _words(item: Item, code: str) -> str:
     if code == DECLINED:
-        return "Asked, not answered"
+        return "Declined to answer"
     option = item.by_code.get(code)
     return code if option is None else option.text
 

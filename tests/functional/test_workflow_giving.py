@@ -62,6 +62,11 @@ def test_a_paper_form_keeps_the_precision_of_its_day(clinic: Clinic) -> None:
     who = clinic.launch()
     screening_id = clinic.start(who, giving=replace(GIVING, mode="paper", answered_at="2026-11-20"))
     assert clinic.screening(screening_id).giving.answered_at == "2026-11-20"
+    clinic.save(who, screening_id, FULL)
+    workflow.hand_in(clinic.app, who, screening_id, clinic.posted(screening_id))
+    note = workflow.view_review(clinic.app, who, screening_id).note.text
+    assert "PHQ-9, 20 Nov 2026, answered by the patient on paper, entered later, entered by Amara Okafor, MD," in note
+    assert "given by" not in note, "who handed out the paper is not known"
 
 
 def test_a_proxy_is_named_by_relationship(clinic: Clinic) -> None:
@@ -172,7 +177,7 @@ def test_declining_is_an_answer_of_its_own_and_not_missing(clinic: Clinic) -> No
     assert workflow.hand_in(clinic.app, who, screening_id, clinic.posted(screening_id)).handed_in
     view = workflow.view_review(clinic.app, who, screening_id)
     assert view.scores[0].value is None
-    assert [row.answer for row in view.answers if row.number == "8"] == ["Preferred not to answer"]
+    assert [row.answer for row in view.answers if row.number == "8"] == ["Declined to answer"]
 
 
 def test_the_same_form_posted_twice_is_handed_in_once(clinic: Clinic) -> None:
@@ -197,7 +202,7 @@ def test_a_result_can_go_back_to_the_form_and_keeps_what_stood(clinic: Clinic) -
     workflow.hand_in(clinic.app, who, screening_id, clinic.posted(screening_id))
     row = next(row for row in workflow.view_review(clinic.app, who, screening_id).answers if row.number == "1")
     assert row.points == "3"
-    assert row.earlier == ("Several days (1), today 15:00",)
+    assert row.earlier == ("Before: Several days (1), today 15:00",)
 
 
 def test_an_idle_session_saves_into_its_own_form_and_goes_on_after_a_relaunch(clinic: Clinic) -> None:

@@ -268,6 +268,18 @@ def test_rule_4_handed_over_it_may_be_signed_and_the_note_says_that_it_is_open(
     assert strips(browser.launch())
 
 
+def test_rule_4_a_risk_item_changed_to_not_at_all_still_stands_first_among_the_answers(browser: HttpBrowser) -> None:
+    form = risky_form(browser)
+    change_to_not_at_all(browser, form)
+
+    review = browser.fill(browser.get(form.url), 3, 0, 0, 0, 0, 0, 0, 0, 0)
+
+    rows = review.root.xpath("//section[@aria-labelledby='answers-h']//tbody/tr[not(contains(@class, 'group'))]")
+    first = " ".join(rows[0].text_content().split())
+    assert first.startswith("9")
+    assert "Several days (1), today" in first
+
+
 @pytest.mark.parametrize("choice", ["write", "copy-by-hand"])
 def test_rule_4_the_text_to_copy_holds_the_risk_item_and_how_its_alert_stands(
     choice: str, site: Site, browser: HttpBrowser

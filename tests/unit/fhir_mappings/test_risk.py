@@ -32,6 +32,7 @@ def test_risk_is_not_known_once_the_form_is_handed_in_without_item_9(given: Give
     assert find_risk(phq9(), answers, handed_in=False) == ()
     (flag,) = find_risk(phq9(), answers, handed_in=True)
     assert (flag.kind, flag.level, flag.reason) == (RiskKind.RISK_NOT_KNOWN, "risk not known", reason)
+    assert "own rule" in flag.source, "nobody published that a blank is a risk not known"
 
 
 def test_not_at_all_raises_no_flag() -> None:
