@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from launch.client_auth import new_jti
@@ -23,6 +24,7 @@ from launch.errors import (
     InvalidAuthorizationRequest,
     InvalidScope,
     InvalidTokenResponse,
+    LaunchError,
     LoginRequired,
     MissingCode,
     MissingIdToken,
@@ -40,7 +42,7 @@ from launch.jwks import JwksSource
 from launch.scopes import compare_scopes
 from launch.session import ActiveLaunch, PendingLaunch
 from launch.signing_keys import SigningKeys
-from launch.tokens import TokenResponse, exchange_code
+from launch.tokens import TokenResponse, exchange_code, revoke_tokens
 from launch.transport import Transport
 
 Parameters = Mapping[str, Sequence[str]]
@@ -80,30 +82,42 @@ def complete_launch(
 ) -> ActiveLaunch:
     """Check what came back, get the tokens, verify who it is, and read the context.
 
+    Tokens of a launch that is refused after all are given back to the EHR at once.
+
     Raises CallbackError (state, code, error), TokenError (MissingPatient, NeededScopeMissing …), IdTokenError,
     TransportError.
     """
     code = check_callback(parameters, pending, ehr_id=ehr.id, now=now)
     answer = exchange_code(code, pending, ehr=ehr, transport=transport, keys=keys, now=now, jti=jti)
-    missing = compare_scopes(pending.scopes_asked, answer.scopes)
-    if missing.needed:
-        raise NeededScopeMissing(missing.needed, ehr_id=ehr.id)
-    if answer.context.patient is None:
-        raise MissingPatient(ehr_id=ehr.id, field="patient")
-    if ehr.tenant_required and answer.context.tenant is None:
-        raise InvalidTokenResponse("is missing", ehr_id=ehr.id, field="tenant")
-    return ActiveLaunch(
+    active = ActiveLaunch(
         ehr_id=ehr.id,
         fhir_base_url=ehr.fhir_base_url,
         context=answer.context,
         scopes=answer.scopes,
-        missing_scopes=missing,
+        missing_scopes=compare_scopes(pending.scopes_asked, answer.scopes),
         tokens=answer.tokens,
-        user=_find_user(answer, pending, ehr=ehr, transport=transport, cache=jwks_cache, now=now),
+        user=None,
         token_endpoint=pending.token_endpoint,
         revocation_endpoint=pending.revocation_endpoint,
         started_at=now,
     )
+    try:
+        _check_launch(active, ehr)
+        user = _find_user(answer, pending, ehr=ehr, transport=transport, cache=jwks_cache, now=now)
+    except LaunchError:
+        revoke_tokens(active, ehr=ehr, transport=transport, keys=keys, now=now, jti=jti)
+        raise
+    return replace(active, user=user)
+
+
+def _check_launch(active: ActiveLaunch, ehr: Ehr) -> None:
+    """Refuse a launch without what no page can do without."""
+    if active.missing_scopes.needed:
+        raise NeededScopeMissing(active.missing_scopes.needed, ehr_id=ehr.id)
+    if active.context.patient is None:
+        raise MissingPatient(ehr_id=ehr.id, field="patient")
+    if ehr.tenant_required and active.context.tenant is None:
+        raise InvalidTokenResponse("is missing", ehr_id=ehr.id, field="tenant")
 
 
 def check_callback(parameters: Parameters, pending: PendingLaunch, *, ehr_id: str, now: datetime) -> str:

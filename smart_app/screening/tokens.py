@@ -121,9 +121,14 @@ def _refresh_leased(app: Services, session: LaunchSession) -> ActiveLaunch | Non
     except LaunchError:
         stored = _without_refresh_token(active)
     with app.units.write() as unit:
-        unit.sessions.put_launch(session.id, stored)
+        # Given up in the meantime, by a log-out: then the tokens that have just come are not kept either.
+        is_kept = bool(unit.sessions.get(session.id).launch)
+        unit.sessions.put_launch(session.id, stored if is_kept else "")
         unit.commit()
-    return fresh
+    if fresh is None or is_kept:
+        return fresh
+    app.connections.revoke(fresh, app.clock())
+    return None
 
 
 def _end(app: Services, session: LaunchSession, refusal: LaunchError) -> None:

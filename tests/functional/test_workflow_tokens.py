@@ -99,6 +99,39 @@ def test_a_refresh_token_is_not_sent_again_by_another_when_a_process_died_over_i
     assert _stored(clinic, who).tokens.refresh_token is None
 
 
+def test_tokens_that_come_after_a_log_out_are_given_back_and_not_kept(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    who = clinic.launch()
+    real = clinic.app.connections.refresh
+    came: list[ActiveLaunch] = []
+    revoked: list[str] = []
+
+    def refresh_during_log_out(active: ActiveLaunch, now: datetime) -> ActiveLaunch:
+        workflow.log_out(clinic.app, who)
+        came.append(real(active, now))
+        return came[0]
+
+    def note_revoked(active: ActiveLaunch, _now: datetime) -> None:
+        revoked.append(active.tokens.access_token)
+
+    old = _stored(clinic, who).tokens.access_token
+    monkeypatch.setattr(clinic.app.connections, "refresh", refresh_during_log_out)
+    monkeypatch.setattr(clinic.app.connections, "revoke", note_revoked)
+
+    assert refresh(clinic.app, who.session.id) is None
+
+    assert clinic.session(who).launch == ""
+    assert revoked == [old, came[0].tokens.access_token]
+
+
+def test_no_token_is_in_the_repr_of_a_session_or_of_who_acts(clinic: Clinic) -> None:
+    who = clinic.launch()
+    tokens = _stored(clinic, who).tokens
+    for secret in (tokens.access_token, str(tokens.refresh_token), who.session.secret_hash):
+        assert secret not in repr(who)
+
+
 def test_without_a_token_the_pages_say_that_the_session_is_over_and_saving_goes_on(clinic: Clinic) -> None:
     who = clinic.launch()
     screening_id = clinic.start(who)

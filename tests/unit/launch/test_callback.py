@@ -141,6 +141,26 @@ def test_token_response_without_what_we_need(
     assert type(caught.value) is kind
 
 
+@pytest.mark.parametrize(
+    ("token", "claims"),
+    [
+        ({"patient": None}, {}),
+        ({"id_token": None}, {}),
+        ({"scope": "openid launch"}, {}),
+        ({}, {"iss": "https://evil.example"}),
+        ({}, {"aud": "another-app"}),
+    ],
+)
+def test_tokens_of_a_launch_that_is_refused_are_given_back(
+    fake: FakeEhr, transport: Transport, token: dict[str, Any], claims: dict[str, Any]
+) -> None:
+    fake.token_values, fake.claims = {**token, "refresh_token": "refresh-1"}, claims
+    with pytest.raises(LaunchError):
+        complete(fake, transport)
+    given_back = [request.form["token_type_hint"] for request in fake.recorded("POST", "/auth/revoke")]
+    assert given_back == ["refresh_token", "access_token"]
+
+
 def test_needed_scope_is_named(fake: FakeEhr, transport: Transport) -> None:
     fake.token_values = {"scope": ""}
     with pytest.raises(NeededScopeMissing) as caught:
