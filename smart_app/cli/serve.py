@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import socket
+import struct
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from smart_app.settings import Settings
+
+LONGEST_SILENCE = 20
+"""Seconds that a request may stand still half sent; gunicorn alone would keep its thread for ever."""
 
 _log = get_logger(__name__)
 
@@ -51,6 +57,18 @@ class QuietLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types
         self.access_log.disabled = True
 
 
+def limit_silence(server: Any) -> None:
+    """Give up on a client that falls silent in mid-request, as a tablet does that leaves the network.
+
+    On Linux an accepted socket inherits the limit of the one that listens. It takes no care of a client that sends a
+    byte now and then: that is for the proxy in front, which takes the whole request in before it passes it on.
+    """
+    if sys.platform == "linux":
+        for listener in server.LISTENERS:
+            limit = struct.pack("@ll", LONGEST_SILENCE, 0)
+            listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+
+
 class AppServer(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
     """gunicorn with the app of one settings file; each worker puts its own app together after the fork."""
 
@@ -63,6 +81,7 @@ class AppServer(BaseApplication):  # type: ignore[misc]  # gunicorn ships no typ
             "keepalive": 5,
             "worker_tmp_dir": None,
             "limit_request_line": 8190,
+            "when_ready": limit_silence,
             # What proxies say is read in one place, the app's ProxyFix, which counts them. gunicorn would also take
             # SCRIPT_NAME from a header and so let a caller pass by the paths that a proxy keeps closed.
             "forwarded_allow_ips": "",

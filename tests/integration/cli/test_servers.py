@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,10 +33,10 @@ ROOT = Path(__file__).parents[3]
 
 
 @contextmanager
-def started(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+def started(*arguments: str, folder: Path, command: tuple[str, ...] = COMMAND) -> Iterator[subprocess.Popen[str]]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SMART_SCREENING_")}
     process = subprocess.Popen(
-        [*COMMAND, *arguments],
+        [*command, *arguments],
         cwd=folder,
         env={**environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
@@ -146,6 +146,38 @@ def test_serve_takes_no_path_from_a_header(installed: Run, tmp_path: Path) -> No
             assert browser.get(f"{app}/open/metrics", headers={name: "/open"}, timeout=10).status_code == 404, name
         moved = browser.get(f"{app}/registration", headers={"PATH_INFO": "/metrics"}, timeout=10)
         assert moved.headers["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit on silence is inherited by sockets on Linux only")
+@pytest.mark.parametrize(
+    "half",
+    [
+        b"GET /healthz HTTP/1.1\r\nHost: app\r\nX-Half: ",
+        b"POST /launches/x/log-out HTTP/1.1\r\nHost: app\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        b"Content-Length: 100\r\n\r\ntext=",
+    ],
+    ids=["in the headers", "in the body"],
+)
+def test_clients_that_fall_silent_in_mid_request_do_not_hold_the_server(
+    half: bytes, installed: Run, tmp_path: Path
+) -> None:
+    port = free_port()
+    serve = (
+        f"import smart_app.cli.serve as serve; serve.LONGEST_SILENCE = 1; from smart_app.cli import main; "
+        f"main(['serve', '--bind', '127.0.0.1:{port}', '--workers', '1', '--threads', '2'])"
+    )
+    with (
+        started(folder=tmp_path, command=(sys.executable, "-c", serve)),
+        requests.Session() as browser,
+        ExitStack() as held,
+    ):
+        retry = requests.adapters.HTTPAdapter(max_retries=requests.adapters.Retry(connect=8, backoff_factor=0.2))
+        browser.mount("http://", retry)
+        assert browser.get(f"http://127.0.0.1:{port}/healthz", timeout=10).status_code == 200
+        for _ in range(6):
+            silent = held.enter_context(socket.create_connection(("127.0.0.1", port)))
+            silent.sendall(half)
+        assert browser.get(f"http://127.0.0.1:{port}/healthz", timeout=30).status_code == 200
 
 
 def test_serve_refuses_a_bad_start_before_any_worker(installed: Run, tmp_path: Path) -> None:
