@@ -108,7 +108,7 @@ class _Entry:
 class ChartCache:
     """Charts by launch id for a few minutes, in memory only; bounded, thread-safe. Never shared between launches."""
 
-    def __init__(self, *, lifetime: timedelta = timedelta(minutes=5), most: int = 200) -> None:
+    def __init__(self, *, lifetime: timedelta = timedelta(minutes=5), most: int = 100) -> None:
         self._lifetime = lifetime
         self._most = most
         self._entries: OrderedDict[str, _Entry] = OrderedDict()

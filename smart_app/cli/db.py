@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from smart_app.cli.opening import config_option, open_app_database, open_settings
-from smart_app.storage.migrate import check_schema, claim_environment, get_newest_revision, upgrade
+from smart_app.storage.migrate import upgrade
+from smart_app.storage.schema_version import REVISION, check_schema, claim_environment
 
 
 @click.group()
@@ -23,7 +24,7 @@ def upgrade_command(config: Path | None) -> None:
     database = open_app_database(settings)
     upgrade(database)
     claim_environment(database, settings.environment)
-    click.echo(f"The database is at {get_newest_revision()}.")
+    click.echo(f"The database is at {REVISION}.")
 
 
 @db.command("check")
@@ -34,4 +35,4 @@ def check_command(config: Path | None) -> None:
     database = open_app_database(settings)
     check_schema(database)
     claim_environment(database, settings.environment)
-    click.echo(f"The database is at {get_newest_revision()}, as this release needs.")
+    click.echo(f"The database is at {REVISION}, as this release needs.")

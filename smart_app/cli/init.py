@@ -14,7 +14,8 @@ from smart_app.cli.lazy import Failure
 from smart_app.cli.opening import open_app_database
 from smart_app.settings import SettingsError, load_settings
 from smart_app.settings.template import FirstAnswers, render_settings_file
-from smart_app.storage.migrate import claim_environment, upgrade
+from smart_app.storage.migrate import upgrade
+from smart_app.storage.schema_version import claim_environment
 
 _IDENTITY = re.compile(r"(Practitioner|PractitionerRole|Person)/[A-Za-z0-9\-.]{1,64}")
 _TYPES = ("Practitioner", "PractitionerRole", "Person")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from smart_app.settings import Settings
 from smart_app.storage.engine import open_database
 from smart_app.storage.key_ring import KeyRing
-from smart_app.storage.migrate import check_schema, claim_environment
+from smart_app.storage.schema_version import check_schema, claim_environment
 from smart_app.storage.unit_of_work import Units
 
 

@@ -17,7 +17,8 @@ from smart_app.secret_file import write_secret_file
 from smart_app.settings import InstrumentsSection, SettingsError, parse_settings
 from smart_app.storage.engine import open_database
 from smart_app.storage.key_ring import KeyRing
-from smart_app.storage.migrate import claim_environment, upgrade
+from smart_app.storage.migrate import upgrade
+from smart_app.storage.schema_version import claim_environment
 from smart_app.wiring import build_services, build_site_rules, create_app, open_units
 from tests.fakes.clinic import START
 

@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
-from smart_app.storage import migrate
+from smart_app.storage import migrate, schema_version
 from smart_app.storage.engine import Database, open_database
 from smart_app.storage.errors import SchemaMismatch, StorageError, WrongEnvironment
 from smart_app.storage.tables import metadata
@@ -33,14 +33,18 @@ def test_the_migrated_schema_is_the_schema_of_the_code(database: Database) -> No
 
 def test_an_empty_database_is_brought_up_and_all_the_way_down_again(empty: Database) -> None:
     with pytest.raises(SchemaMismatch):
-        migrate.check_schema(empty)
+        schema_version.check_schema(empty)
     migrate.upgrade(empty)
-    migrate.check_schema(empty)
+    schema_version.check_schema(empty)
     migrate.upgrade(empty)
     migrate.downgrade(empty)
     assert inspect(empty.engine).get_table_names() == ["alembic_version"]
     migrate.upgrade(empty)
-    migrate.check_schema(empty)
+    schema_version.check_schema(empty)
+
+
+def test_the_revision_that_a_start_asks_for_is_the_newest_migration() -> None:
+    assert REVISIONS[0] == schema_version.REVISION
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
@@ -50,7 +54,7 @@ def test_each_migration_goes_up_and_down_by_itself(empty: Database, revision: st
     migrate.downgrade(empty, "-1")
     migrate.upgrade(empty, revision)
     assert sorted(inspect(empty.engine).get_table_names()) == tables
-    assert migrate.find_revision(empty) == revision
+    assert schema_version.find_revision(empty) == revision
 
 
 def test_a_failed_migration_leaves_the_database_as_it_was(empty: Database) -> None:
@@ -62,10 +66,10 @@ def test_a_failed_migration_leaves_the_database_as_it_was(empty: Database) -> No
 
 
 def test_a_database_belongs_to_the_environment_that_first_started_on_it(database: Database) -> None:
-    migrate.claim_environment(database, "test")
-    migrate.claim_environment(database, "test")
+    schema_version.claim_environment(database, "test")
+    schema_version.claim_environment(database, "test")
     with pytest.raises(WrongEnvironment):
-        migrate.claim_environment(database, "production")
+        schema_version.claim_environment(database, "production")
 
 
 @pytest.mark.parametrize("url", ["mysql://root:SECRET@db/x", "sqlite://", "sqlite:///:memory:", "SECRET nonsense"])
