@@ -73,3 +73,12 @@ class DraftTooOld(AppError):
     title = "This form was left unfinished for too long to go on with"
     remedy = "What was saved before is kept, and its alerts stand. Start the questionnaire anew from the overview."
     http_status = 409
+
+
+class RiskAnswerNotSaved(AppError):
+    """A risk answer came to a form that takes no more answers: not saved in it, but kept on an open alert (rule 4)."""
+
+    code = "risk-answer-not-saved"
+    title = "This form takes no more answers, and this answer calls for action in this visit"
+    remedy = "The answer is kept on a risk alert. Open the alert from the overview now and act on it."
+    http_status = 409

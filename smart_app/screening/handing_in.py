@@ -9,17 +9,16 @@ from fhir_mappings.answers import is_enabled
 from fhir_mappings.errors import MappingError
 from fhir_mappings.instrument import Instrument, Item
 from smart_app.access import LaunchIdle, event, get_screening, permitted
+from smart_app.errors import AppError
 from smart_app.model.audit import AuditAction
 from smart_app.model.launch_session import SessionStanding
-from smart_app.model.moves import IllegalMove
 from smart_app.model.rights import Right
 from smart_app.model.saving import IncomingAnswer, knows_what_stands
-from smart_app.model.screening import REVIEWABLE, SavedAnswer, SavedStatus, Screening, ScreeningState
+from smart_app.model.screening import REVIEWABLE, SavedAnswer, SavedStatus, Screening
 from smart_app.screening.answers import current_answers, get_instrument
-from smart_app.screening.errors import UnknownItem, UnknownOption
 from smart_app.screening.forms import DECLINED, PostedForm
 from smart_app.screening.opening import open_alerts, open_for_unsaved
-from smart_app.screening.saving import apply_saves, get_own_draft, on_what_stands, sort_incoming
+from smart_app.screening.saving import apply_saves, find_refusal, get_own, on_what_stands, refuse, sort_incoming
 from smart_app.screening.views import Difference, HandInResult, Missing
 from smart_app.screening.wording import say_answer, say_moment
 from smart_app.services import Acting, Services
@@ -34,8 +33,10 @@ def hand_in(app: Services, who: Acting, screening_id: UUID, posted: PostedForm) 
 
     Asked about: items without answer (until ``accept_missing``), and answers that another page saved since this one
     saw them. A risk item declined or left blank opens "risk not known". The same form posted twice is handed in once.
-    An idle session's answers are saved, and it is told to open the app again.
-    Raises: UnknownItem, UnknownOption (the rest is saved), IllegalMove, DraftTooOld, LaunchIdle, NotThisPatient.
+    An idle session's answers are saved, and it is told to open the app again. A form that is over saves nothing; its
+    risk answers are kept on their alerts, and RiskAnswerNotSaved says so.
+    Raises: UnknownItem, UnknownOption (the rest is saved), IllegalMove, DraftTooOld, RiskAnswerNotSaved, LaunchIdle,
+    NotThisPatient.
     """
     with permitted(app, who, Right.ENTER, even_idle=True):
         result, fault = on_what_stands(lambda: _hand_in(app, who, screening_id, posted))
@@ -48,13 +49,18 @@ def hand_in(app: Services, who: Acting, screening_id: UUID, posted: PostedForm) 
 
 def _hand_in(
     app: Services, who: Acting, screening_id: UUID, posted: PostedForm
-) -> tuple[HandInResult, UnknownItem | UnknownOption | None]:
+) -> tuple[HandInResult, AppError | None]:
     with app.units.write() as unit:
-        screening = get_screening(unit, who, screening_id)
-        instrument = get_instrument(app.library, screening.instrument_id)
-        if _is_handed_in_already(instrument, screening, posted):
+        if _is_handed_in_already(app, get_screening(unit, who, screening_id), posted):
             return HandInResult(handed_in=True, missing=(), differences=(), alerts_opened=0), None
-        get_own_draft(app, who, unit, screening_id)
+        screening = get_own(who, unit, screening_id)
+        instrument = get_instrument(app.library, screening.instrument_id)
+        over = find_refusal(app, screening, who.now)
+        if over is not None:
+            sent = [_incoming(screening, link_id, code, posted.device, 0) for link_id, code in posted.codes.items()]
+            good, _ = sort_incoming(instrument, sent)
+            refusal = refuse(app, who, unit, instrument, screening, incoming=good, why=over)
+            return HandInResult(handed_in=False, missing=(), differences=(), alerts_opened=0), refusal
         incoming, differing = compare_with_saved(instrument, screening, posted)
         good, fault = sort_incoming(instrument, incoming)
         screening, _, opened = apply_saves(app, who, unit, instrument, screening, incoming=good)
@@ -141,13 +147,10 @@ def saved_code(saved: SavedAnswer | None) -> str:
     return DECLINED if saved.status is SavedStatus.DECLINED else saved.code or ""
 
 
-def _is_handed_in_already(instrument: Instrument, screening: Screening, posted: PostedForm) -> bool:
-    if screening.state is ScreeningState.IN_PROGRESS:
+def _is_handed_in_already(app: Services, screening: Screening, posted: PostedForm) -> bool:
+    if screening.state not in REVIEWABLE:
         return False
-    incoming, differing = compare_with_saved(instrument, screening, posted)
-    if screening.state in REVIEWABLE and not incoming and not differing:
-        return True
-    raise IllegalMove(f"a screening that is {screening.state} takes no answers")
+    return compare_with_saved(get_instrument(app.library, screening.instrument_id), screening, posted) == ([], [])
 
 
 def _incoming(screening: Screening, link_id: str, code: str, device: str, version: int) -> IncomingAnswer:

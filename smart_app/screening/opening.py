@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from fhir_mappings.answers import Answer, AnswerStatus
 from fhir_mappings.instrument import Instrument
 from fhir_mappings.risk import RiskFlag, RiskKind, find_risk
+from smart_app.access import event
 from smart_app.model.alert import ActionKind, Alert, AlertState
+from smart_app.model.audit import AuditAction
 from smart_app.model.saving import IncomingAnswer
 from smart_app.model.screening import SavedStatus, Screening
 from smart_app.screening.answers import current_answers
@@ -58,30 +61,65 @@ def open_for_unsaved(
 ) -> tuple[Alert, ...]:
     """Open what an answer calls for that came too late, or in conflict with another page, and is not saved itself.
 
-    It was given all the same: unless the history has it, the alert keeps it, once. Gives the alerts opened.
+    It was given all the same: unless the history has it, the alert keeps it, once; a closed one opens again. Gives the
+    alerts opened, or opened again.
     """
     item = instrument.by_link_id[answer.link_id]
     option = item.by_code.get(answer.code or "")
-    if answer.status is not SavedStatus.ANSWERED or option is None:
-        return ()
-    if any(saved.code == option.coding.code for saved in screening.history(item.link_id)):
+    if option is None or any(saved.code == option.coding.code for saved in screening.history(item.link_id)):
         return ()  # it stands in the history already, and opened what it calls for then
-    given = Answer(link_id=item.link_id, status=AnswerStatus.ANSWERED, coding=option.coding, at=who.now)
-    answers = {**current_answers(instrument, screening), item.link_id: given}
     standing = {alert.rule_id: alert for alert in unit.alerts.for_screening(screening.id)}
     opened = []
-    for flag in find_risk(instrument, answers, handed_in=False):
+    for flag in _find_flags(instrument, screening, answer, who.now):
         alert = standing.get(flag.rule_id)
-        if flag.link_id != item.link_id:
-            continue
         if alert is None:
             alert = replace(_new_alert(app, who, screening, flag), opened_by_version=0)
             alert = alert.keep_answer(who.user, who.now, option.text)
             unit.alerts.add(alert)
             opened.append(alert)
         elif all((a.kind, a.text) != (ActionKind.ANSWER_KEPT, option.text) for a in alert.actions):
-            unit.alerts.save(alert.keep_answer(who.user, who.now, option.text))
+            kept = alert.keep_answer(who.user, who.now, option.text)
+            if alert.is_open:
+                unit.alerts.save(kept)
+            else:
+                opened.append(unit.alerts.save(kept.reopen(who.user, who.now)))
     return tuple(opened)
+
+
+def keep_on_alerts(
+    app: Services,
+    who: Acting,
+    unit: Unit,
+    instrument: Instrument,
+    screening: Screening,
+    *,
+    incoming: Iterable[IncomingAnswer],
+) -> bool:
+    """Keep the risk answers of a form that is over on their alerts, opened where needed; tell whether there were any.
+
+    An answer that the history has, and that stood there when the form ended, is no news.
+    """
+    risky = False
+    for answer in incoming:
+        for alert in open_for_unsaved(app, who, unit, instrument, screening, answer=answer):
+            unit.audit.append(event(who, AuditAction.ALERT_OPENED, alert.id, rule=alert.rule_id))
+        saved = screening.current(answer.link_id)
+        is_news = saved is None or saved.code != answer.code
+        risky = risky or (is_news and bool(_find_flags(instrument, screening, answer, who.now)))
+    return risky
+
+
+def _find_flags(
+    instrument: Instrument, screening: Screening, answer: IncomingAnswer, now: datetime
+) -> tuple[RiskFlag, ...]:
+    """Give what one answer calls for beside those that stand; nothing for one that is no option of its item."""
+    item = instrument.by_link_id[answer.link_id]
+    option = item.by_code.get(answer.code or "")
+    if answer.status is not SavedStatus.ANSWERED or option is None:
+        return ()
+    given = Answer(link_id=item.link_id, status=AnswerStatus.ANSWERED, coding=option.coding, at=now)
+    answers = {**current_answers(instrument, screening), item.link_id: given}
+    return tuple(flag for flag in find_risk(instrument, answers, handed_in=False) if flag.link_id == item.link_id)
 
 
 def _new_alert(app: Services, who: Acting, screening: Screening, flag: RiskFlag) -> Alert:

@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from fhir_mappings.errors import MappingError
 from fhir_mappings.instrument import Instrument
 from smart_app.access import NotThisPatient, event, get_screening, permitted
+from smart_app.errors import AppError
 from smart_app.model.alert import Alert
 from smart_app.model.audit import AuditAction, AuditEvent
 from smart_app.model.launch_session import SessionStanding
+from smart_app.model.moves import IllegalMove
 from smart_app.model.rights import Right
 from smart_app.model.saving import IncomingAnswer, SaveKind, save_answer
-from smart_app.model.screening import SavedStatus, Screening
+from smart_app.model.screening import SavedStatus, Screening, ScreeningState
 from smart_app.screening.answers import get_instrument
 from smart_app.screening.drafts import is_too_old
-from smart_app.screening.errors import DraftTooOld, UnknownItem, UnknownOption
+from smart_app.screening.errors import DraftTooOld, RiskAnswerNotSaved, UnknownItem, UnknownOption
 from smart_app.screening.form_words import say_progress, say_risk_notice, say_saved, say_total
-from smart_app.screening.opening import open_alerts, open_for_unsaved
+from smart_app.screening.opening import keep_on_alerts, open_alerts, open_for_unsaved
 from smart_app.screening.views import SavedView, SaveReport
 from smart_app.services import Acting, Services
 from smart_app.storage.errors import AlreadyExists, StaleVersion
@@ -37,7 +40,9 @@ _Moved = TypeVar("_Moved")
 def save_answers(app: Services, who: Acting, screening_id: UUID, incoming: Sequence[IncomingAnswer]) -> SaveReport:
     """Save a batch. What is valid is saved even when another of the batch is not; then the fault is raised.
 
-    Raises: UnknownItem, UnknownOption (naming the linkId), IllegalMove, DraftTooOld, StaleVersion, NotThisPatient.
+    A form that is over saves nothing; its risk answers are kept on their alerts, and RiskAnswerNotSaved says so.
+    Raises: UnknownItem, UnknownOption (naming the linkId), IllegalMove, DraftTooOld, RiskAnswerNotSaved, StaleVersion,
+    NotThisPatient.
     """
     with permitted(app, who, Right.ENTER, even_idle=True):
         instrument, screening, saves, opened, fault = on_what_stands(lambda: _save(app, who, screening_id, incoming))
@@ -56,11 +61,14 @@ def save_answers(app: Services, who: Acting, screening_id: UUID, incoming: Seque
 
 def _save(
     app: Services, who: Acting, screening_id: UUID, incoming: Sequence[IncomingAnswer]
-) -> tuple[Instrument, Screening, tuple[SavedView, ...], tuple[Alert, ...], UnknownItem | UnknownOption | None]:
+) -> tuple[Instrument, Screening, tuple[SavedView, ...], tuple[Alert, ...], AppError | None]:
     with app.units.write() as unit:
-        screening = get_own_draft(app, who, unit, screening_id)
+        screening = get_own(who, unit, screening_id)
         instrument = get_instrument(app.library, screening.instrument_id)
         good, fault = sort_incoming(instrument, incoming)
+        over = find_refusal(app, screening, who.now)
+        if over is not None:
+            return instrument, screening, (), (), refuse(app, who, unit, instrument, screening, incoming=good, why=over)
         screening, saves, opened = apply_saves(app, who, unit, instrument, screening, incoming=good)
         unit.commit()
     return instrument, screening, saves, opened, fault
@@ -78,17 +86,41 @@ def on_what_stands(move: Callable[[], _Moved]) -> _Moved:
     return move()
 
 
-def get_own_draft(app: Services, who: Acting, unit: Unit, screening_id: UUID) -> Screening:
-    """Give a screening into which this session may save; an idle one only into the form that its user works on.
+def get_own(who: Acting, unit: Unit, screening_id: UUID) -> Screening:
+    """Give a screening that this session may answer; an idle one only the form that its user works on.
 
-    Raises: NotThisPatient, DraftTooOld.
+    Raises: NotThisPatient.
     """
     screening = get_screening(unit, who, screening_id)
     if who.standing is not SessionStanding.LIVE and not screening.was_given_by(who.user):
         raise NotThisPatient
-    if is_too_old(app, screening, who.now):
-        raise DraftTooOld
     return screening
+
+
+def find_refusal(app: Services, screening: Screening, now: datetime) -> IllegalMove | DraftTooOld | None:
+    """Give why a form takes no more answers, None while it does."""
+    if screening.state is not ScreeningState.IN_PROGRESS:
+        return IllegalMove(f"a screening that is {screening.state} takes no answers")
+    return DraftTooOld() if is_too_old(app, screening, now) else None
+
+
+def refuse(
+    app: Services,
+    who: Acting,
+    unit: Unit,
+    instrument: Instrument,
+    screening: Screening,
+    *,
+    incoming: Sequence[IncomingAnswer],
+    why: IllegalMove | DraftTooOld,
+) -> AppError:
+    """Keep the risk answers sent to a form that is over on their alerts, commit, and give the refusal (rule 4).
+
+    An idle session is not told that there was one.
+    """
+    risky = keep_on_alerts(app, who, unit, instrument, screening, incoming=incoming)
+    unit.commit()
+    return RiskAnswerNotSaved() if risky and who.standing is SessionStanding.LIVE else why
 
 
 def sort_incoming(
