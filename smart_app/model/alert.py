@@ -53,7 +53,9 @@ STAYS_OPEN = frozenset({Disposition.LEFT, Disposition.DECLINED, Disposition.NOT_
 class Assessment:
     """What closing needs: who assessed, when, the clinician's own level and reasons, plan and disposition.
 
-    Nothing is proposed by the app. ``done`` are the ticked actions; ``into_note`` puts the words into the note.
+    Nothing is proposed by the app. Who left, declined or was not reached was not assessed: that needs a plan to reach
+    them, and no level that nobody could judge. ``done`` are the ticked actions; ``into_note`` puts the words into the
+    note.
     """
 
     assessor: str
@@ -68,11 +70,10 @@ class Assessment:
 
     def check(self) -> None:
         """Raise MissingField for the first thing that is missing."""
-        for field in ("assessor", "risk_level", "reasons", "plan"):
+        assessed = ("assessor", "risk_level", "reasons", "plan")
+        for field in ("assessor", "outreach_plan") if self.disposition in STAYS_OPEN else assessed:
             if not getattr(self, field).strip():
                 raise MissingField(field=field)
-        if self.disposition in STAYS_OPEN and not self.outreach_plan.strip():
-            raise MissingField(field="outreach_plan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from fhir_mappings.instrument import Instrument
-from smart_app.model.alert import ActionKind, Alert, AlertAction, AlertState, Disposition
+from collections.abc import Iterator
+
+from fhir_mappings.instrument import Instrument, RiskRule
+from smart_app.model.alert import ActionKind, Alert, AlertAction, AlertState, Assessment, Disposition
 from smart_app.model.rights import Right
-from smart_app.model.screening import Screening
+from smart_app.model.screening import Screening, ScreeningState
 from smart_app.screening.answers import get_instrument
 from smart_app.screening.review_views import AlertStep, AlertView
 from smart_app.screening.views import Choice
@@ -32,6 +34,23 @@ DISPOSITIONS = {
     Disposition.DECLINED: "Declined assessment (stays open: outreach plan needed)",
     Disposition.NOT_REACHED: "Could not be reached (stays open: outreach plan needed)",
 }
+NOT_ASSESSED = {
+    Disposition.LEFT: "Has left",
+    Disposition.DECLINED: "Declined assessment",
+    Disposition.NOT_REACHED: "Could not be reached",
+}
+"""How the dispositions that leave an alert open stand on record."""
+
+_PAGES = {
+    ScreeningState.IN_PROGRESS: "form",
+    ScreeningState.COMPLETED: "review",
+    ScreeningState.IN_REVIEW: "review",
+    ScreeningState.SIGNED: "outcome",
+}
+NOTE_IS_SIGNED = (
+    "The note is signed and says how the alert stood then. What you record now is kept in this app and does not enter "
+    "the chart: write it there, too."
+)
 _STEPS = {
     ActionKind.NOTED: "Added",
     ActionKind.CLOSED: "Closed",
@@ -57,10 +76,11 @@ def build_alert_view(app: Services, who: Acting, alert: Alert, screening: Screen
         item=f"Item {item.number}, {item.text}",
         answers=say_answers(app, who, instrument, alert, screening),
         rule=f"Rule: {alert.reason}. {alert.level.capitalize()}. Source: {alert.source}.",
-        action="" if rule is None else f"What the rule asks for: {rule.action}.",
+        action=" ".join(_say_action(rule, screening)),
         state=alert.state,
         state_words=_say_state(app, who, alert),
-        steps=tuple(_build_step(app, who, action) for action in alert.actions),
+        steps=tuple(_build_step(app, who, screening, action) for action in alert.actions),
+        result_page=_PAGES.get(screening.state, ""),
         is_open=alert.is_open,
         blocks_signing=alert.blocks_signing,
         may_act=Right.ACT_ON_ALERT in who.rights,
@@ -69,6 +89,13 @@ def build_alert_view(app: Services, who: Acting, alert: Alert, screening: Screen
         dispositions=tuple(Choice(value=value, label=label) for value, label in DISPOSITIONS.items()),
         answer_options=tuple(Choice(value=option.coding.code, label=option.text) for option in item.options),
     )
+
+
+def _say_action(rule: RiskRule | None, screening: Screening) -> Iterator[str]:
+    if rule is not None:
+        yield f"What the rule asks for: {rule.action}."
+    if screening.state is ScreeningState.SIGNED:
+        yield NOTE_IS_SIGNED
 
 
 def say_answers(
@@ -102,6 +129,9 @@ def say_state_for_note(app: Services, alert: Alert) -> str:
         return f"{words}; assessed by {' '.join(done.assessor.split())}, {say_stamp(done.assessed_at, zone)}"
     if alert.state is AlertState.HANDED_OVER and taken is not None:
         return f"open: assessment pending, with {taken.to_name}, accepted {say_stamp(taken.at, zone)}"
+    last = next((action for action in reversed(alert.actions) if action.kind is ActionKind.OUTREACH), None)
+    if last is not None and last.assessment is not None:
+        return f"open, not assessed: {NOT_ASSESSED[last.assessment.disposition].lower()}, {say_stamp(last.at, zone)}"
     return "open, not assessed"
 
 
@@ -117,22 +147,37 @@ def _say_state(app: Services, who: Acting, alert: Alert) -> str:
     return f"{since}, {'no action recorded' if not alert.actions else 'not closed'}"
 
 
-def _build_step(app: Services, who: Acting, action: AlertAction) -> AlertStep:
+def describe_assessment(assessment: Assessment) -> Iterator[str]:
+    """Give the clinician's own words, line by line, as page and note have them; nothing where nothing was said."""
+    if assessment.risk_level:
+        yield f"Risk level, in the clinician's words: {assessment.risk_level}"
+    if assessment.reasons:
+        yield f"Why: {assessment.reasons}"
+    if assessment.plan:
+        yield f"Plan: {assessment.plan}"
+    yield NOT_ASSESSED.get(assessment.disposition) or DISPOSITIONS[assessment.disposition]
+    if assessment.outreach_plan:
+        yield f"Outreach: {assessment.outreach_plan}"
+
+
+def _build_step(app: Services, who: Acting, screening: Screening, action: AlertAction) -> AlertStep:
     lines = [action.text] if action.text else []
     assessment = action.assessment
     if assessment is not None:
         at = say_moment(assessment.assessed_at, who.now, app.rules.zone)
-        lines += [
-            f"Assessed by {assessment.assessor}, {at}",
-            *(DONE[done] for done in assessment.done),
-            f"Risk level, in the clinician's words: {assessment.risk_level}",
-            f"Why: {assessment.reasons}",
-            f"Plan: {assessment.plan}",
-            DISPOSITIONS[assessment.disposition],
-        ]
-        if assessment.outreach_plan:
-            lines.append(f"Outreach: {assessment.outreach_plan}")
-        lines.append("Goes into the note" if assessment.into_note else "Not put into the note")
+        if action.kind is ActionKind.CLOSED:
+            lines.append(f"Assessed by {assessment.assessor}, {at}")
+        lines += [*(DONE[done] for done in assessment.done), *describe_assessment(assessment)]
+        # Signing is the last change of a screening: what came after it cannot be in the note.
+        is_late = screening.state is ScreeningState.SIGNED and action.at > screening.updated_at
+        enters = assessment.into_note and not is_late
+        lines.append(
+            "Goes into the note"
+            if enters
+            else "Not in the note, which was signed before"
+            if is_late
+            else "Not put into the note"
+        )
     title = _STEPS[action.kind]
     if action.kind is ActionKind.HANDED_OVER:
         title = f"Handed over to {action.to_name}"

@@ -16,7 +16,7 @@ from smart_app.chart import Chart, ChartHistory
 from smart_app.model.alert import ActionKind, Alert, Assessment
 from smart_app.model.identity import PatientIdentity, User
 from smart_app.model.screening import Screening
-from smart_app.screening.alert_view import DISPOSITIONS, DONE, say_state_for_note
+from smart_app.screening.alert_view import DONE, describe_assessment, say_state_for_note
 from smart_app.screening.answers import current_answers, score_screening
 from smart_app.screening.wording import say_answer, say_stamp
 from smart_app.services import Acting, Services
@@ -164,14 +164,8 @@ def _details(assessment: Assessment | None) -> list[str]:
     """Give the clinician's own words of one assessment, only if ticked for the note (safety rule 13)."""
     if assessment is None or not assessment.into_note:
         return []
-    lines = [
-        "Done: " + "; ".join(DONE[done] for done in assessment.done) if assessment.done else "",
-        f"Risk level, in the clinician's words: {assessment.risk_level}",
-        f"Why: {assessment.reasons}",
-        f"Plan: {assessment.plan}",
-        DISPOSITIONS[assessment.disposition],
-        f"Outreach: {assessment.outreach_plan}" if assessment.outreach_plan else "",
-    ]
+    done = "Done: " + "; ".join(DONE[done] for done in assessment.done) if assessment.done else ""
+    lines = [done, *describe_assessment(assessment)]
     return [" ".join(line.split()) for line in lines if line]
 
 

@@ -92,7 +92,7 @@ class AlertView:
 
     ``answers``: every answer of that item with its time, first to last, then those asked again.
     ``action`` is what the published rule asks for. ``done`` and ``dispositions`` are the choices of the form; no risk
-    level is proposed.
+    level is proposed. ``result_page``: "form", "review", "outcome", or "" where the result has no page any more.
     """
 
     alert_id: UUID
@@ -105,6 +105,7 @@ class AlertView:
     state: str
     state_words: str
     steps: tuple[AlertStep, ...]
+    result_page: str
     is_open: bool
     blocks_signing: bool
     may_act: bool

@@ -242,6 +242,47 @@ def test_rule_4_a_patient_who_was_not_assessed_stays_on_the_list(
     assert "SIM-0001" in worklist.root.get_element_by_id("main").text_content()
 
 
+def test_rule_4_who_was_not_assessed_is_given_no_risk_level_and_the_note_says_so(browser: HttpBrowser) -> None:
+    review = browser.give(browser.launch(), *RISK)
+    unjudged = {"risk_level": "", "reasons": "", "plan": ""}
+
+    page = browser.close_alert(review, disposition="left", outreach_plan="call tonight", into_note="yes", **unjudged)
+
+    note = page.form("/sign")[1]["text"]
+    assert "Alert: open, not assessed: has left, " in note
+    assert "Outreach: call tonight" in note
+    assert "Risk level" not in note
+    assert "Assessed by" not in words_of(page)
+
+
+def test_rule_4_what_is_recorded_after_signing_is_never_said_to_be_in_the_note(
+    site: Site, browser: HttpBrowser
+) -> None:
+    review = browser.give(browser.launch(), *RISK)
+    handed = browser.send(review.form("/hand-over", to_name="Ingrid Lindqvist"))
+    outcome = browser.send(handed.form("/sign", choice="write"))
+    alert = browser.get(strips(outcome)[0])
+    assert "does not enter the chart: write it there, too" in words_of(alert)
+
+    closed = browser.close_alert(alert, into_note="yes")
+
+    assert "Goes into the note" not in words_of(closed)
+    assert "Not in the note, which was signed before" in words_of(closed)
+    assert "passive thoughts" not in note_written(site)
+
+
+@pytest.mark.parametrize("end", [lambda browser, form: None, stop])
+def test_rule_4_no_link_of_an_alert_leads_to_a_page_that_is_not_there(
+    end: Callable[[HttpBrowser, Page], None], browser: HttpBrowser
+) -> None:
+    form = risky_form(browser)
+    end(browser, form)
+    alert = browser.get(strips(browser.get(browser.path(form)))[0])
+
+    for link in alert.root.xpath("//main//a/@href[starts-with(., '/')]"):
+        assert browser.get(str(link)).status == 200, link
+
+
 def test_rule_4_an_assessment_in_the_future_is_refused(site: Site, browser: HttpBrowser) -> None:
     review = browser.give(browser.launch(), *RISK)
 

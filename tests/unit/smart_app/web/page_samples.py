@@ -218,6 +218,7 @@ ALERT_VIEW = rv.AlertView(
     state="open",
     state_words="Open for 14 min",
     steps=(),
+    result_page="review",
     is_open=True,
     blocks_signing=True,
     may_act=True,
