@@ -17,6 +17,7 @@ from fhir_mappings.bundle import (
     restore_references,
 )
 from fhir_mappings.document_reference import build_document_reference
+from fhir_mappings.note import find_age_lines
 from fhir_mappings.observation import (
     ObservationFrame,
     build_item_observation,
@@ -178,7 +179,9 @@ class _Extraction:
                 frame,
                 shape=shape,
                 identifier=str(uuid),
-                has_alert=bool(result.report.alerts),
+                # An alert also stands for a risk answer that was changed since.
+                has_alert=bool(result.report.alerts or result.alerts),
+                cautions=find_age_lines(result),
             )
             yield _Draft(key, shape, uuid, resource)
 

@@ -84,7 +84,7 @@ def check_note_facts(text: str, result: ScreeningResult) -> tuple[Issue, ...]:
         (f"note.score({score.id})", line) for score, line in zip(result.report.scores, _scores(result), strict=True)
     ]
     facts += [(f"note.item({item.number})", _risk_line(result, item)) for item in _risk_items(result)]
-    facts += [("note.age", line) for line in _age_lines(result)]
+    facts += [("note.age", line) for line in find_age_lines(result)]
     if not result.instrument.asks_about_suicide:
         facts.append(("note.suicide", _NOT_ASKED))
     return tuple(
@@ -111,7 +111,7 @@ def _summary(result: ScreeningResult) -> Iterator[str]:
     yield f"{result.instrument.short_name}, {describe_time(administration.when)}, {_describe_how(administration)}."
     for line in _scores(result):
         yield f"{line} {NOT_A_DIAGNOSIS}"
-    yield from _age_lines(result)
+    yield from find_age_lines(result)
     if any(score.positive is False for score in result.report.scores):
         yield "A negative screen is not a finding of low risk."
     yield from _changes(result)
@@ -122,7 +122,7 @@ def _summary(result: ScreeningResult) -> Iterator[str]:
         yield _NOT_ASKED
 
 
-def _age_lines(result: ScreeningResult) -> list[str]:
+def find_age_lines(result: ScreeningResult) -> list[str]:
     """Say it where the ranges are not those of the patient's age at the time of the answers."""
     try:
         born = parse_partial_date_time(result.patient.birth_date, "Patient.birthDate")

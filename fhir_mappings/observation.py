@@ -77,8 +77,12 @@ def build_score_observation(
     shape: WriteShape,
     identifier: str,
     has_alert: bool,
+    cautions: Sequence[str] = (),
 ) -> Json:
-    """Build the Observation of one score; one that is not known says so and tells its bounds."""
+    """Build the Observation of one score; one that is not known says so and tells its bounds.
+
+    `cautions` are sentences that must go wherever the score does, such as on an age for which it is not established.
+    """
     name = f"{instrument.short_name} {definition.label.lower()}"
     summary = describe_score(definition, score)
     resource = _start(
@@ -91,7 +95,7 @@ def build_score_observation(
     if score.positive is not None:
         coding = _POSITIVE if score.positive else _NEGATIVE
         resource["interpretation"] = [build_concept(coding, text=describe_screen(score))]
-    notes = [summary, NOT_A_DIAGNOSIS]
+    notes = [summary, NOT_A_DIAGNOSIS, *cautions]
     if has_alert:
         notes.append("The risk item of this form counts whatever the total.")
     resource["note"] = [{"text": " ".join(notes)}]

@@ -89,6 +89,27 @@ def test_rule_13_the_sign_page_says_that_patient_and_proxy_may_read_it_at_once(b
     assert chosen(review) == ["write"]
 
 
+def test_rule_12_a_total_outside_the_validated_age_says_so_wherever_it_goes(site: Site, browser: HttpBrowser) -> None:
+    review = browser.give(browser.launch("pt-05"), *NONE)
+    browser.send(review.form("/sign", choice="write"))
+
+    (total,) = [found for found in site.resources("Observation") if found["code"]["coding"][0]["code"] == "44261-6"]
+    assert "validated for ages 18 and older; at 15" in total["note"][0]["text"]
+
+
+def test_rule_4_a_total_says_that_the_risk_item_counts_also_where_its_answer_was_changed(
+    site: Site, browser: HttpBrowser
+) -> None:
+    form = browser.start(browser.launch("pt-02"))
+    browser.save(form, "phq9-9", 2)
+    browser.save(form, "phq9-9", 0, sequence=2, seen_version=1)
+    review = browser.close_alert(browser.fill(browser.get(form.url), *NONE))
+    browser.send(review.form("/sign", choice="write"))
+
+    (total,) = [found for found in site.resources("Observation") if found["code"]["coding"][0]["code"] == "44261-6"]
+    assert "risk item of this form counts whatever the total" in total["note"][0]["text"]
+
+
 @pytest.mark.parametrize(("patient", "told"), [("pt-05", True), ("pt-01", False)])
 def test_rule_13_a_young_person_is_told_beforehand_who_may_see_it(
     patient: str, told: bool, browser: HttpBrowser
