@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from fhir_mappings.errors import MappingError
+from fhir_mappings.r4 import Precision
 from smart_app.access import event, get_alert, permitted
 from smart_app.model.alert import Alert, Assessment, Disposition
 from smart_app.model.audit import AuditAction
@@ -16,6 +17,7 @@ from smart_app.screening.alert_view import DONE, build_alert_view
 from smart_app.screening.answers import get_instrument
 from smart_app.screening.errors import InvalidField
 from smart_app.screening.forms import AssessmentForm, HandOverForm
+from smart_app.screening.moments import parse_moment
 from smart_app.screening.review_views import AlertView
 from smart_app.services import Acting, Services
 
@@ -38,7 +40,7 @@ def close_alert(app: Services, who: Acting, alert_id: UUID, form: AssessmentForm
     Raises: MissingField, InvalidField, IllegalMove, StaleVersion, NotThisPatient.
     """
     with permitted(app, who, Right.CLOSE_ALERT):
-        assessment = _parse_assessment(app, who, form)
+        assessment = _parse_assessment(app, who, alert_id, form)
         _act(app, who, alert_id, AuditAction.ALERT_CLOSED, lambda alert: alert.close(who.user, who.now, assessment))
     return view_alert(app, who, alert_id)
 
@@ -51,7 +53,7 @@ def hand_over_alert(app: Services, who: Acting, alert_id: UUID, form: HandOverFo
     with permitted(app, who, Right.ACT_ON_ALERT):
         _check_length(form.name, "to_name")
         _check_length(form.text, "text")
-        accepted_at = _parse_time(app, form.accepted_at, who.now, "accepted_at")
+        accepted_at = _parse_time(app, who, alert_id, form.accepted_at, "accepted_at")
         _act(
             app,
             who,
@@ -106,7 +108,7 @@ def _act(app: Services, who: Acting, alert_id: UUID, action: AuditAction, move: 
         unit.commit()
 
 
-def _parse_assessment(app: Services, who: Acting, form: AssessmentForm) -> Assessment:
+def _parse_assessment(app: Services, who: Acting, alert_id: UUID, form: AssessmentForm) -> Assessment:
     for field in ("assessor", "risk_level", "reasons", "plan", "outreach_plan"):
         _check_length(getattr(form, field), field)
     if not form.disposition:
@@ -119,7 +121,7 @@ def _parse_assessment(app: Services, who: Acting, form: AssessmentForm) -> Asses
         raise InvalidField(field="done")
     return Assessment(
         assessor=form.assessor.strip() or who.user.name,
-        assessed_at=_parse_time(app, form.assessed_at, who.now, "assessed_at"),
+        assessed_at=_parse_time(app, who, alert_id, form.assessed_at, "assessed_at"),
         risk_level=form.risk_level.strip(),
         reasons=form.reasons.strip(),
         plan=form.plan.strip(),
@@ -130,15 +132,17 @@ def _parse_assessment(app: Services, who: Acting, form: AssessmentForm) -> Asses
     )
 
 
-def _parse_time(app: Services, text: str, now: datetime, field: str) -> datetime:
-    """Read a browser's local time in the site's zone, or one with a zone of its own; "" is now."""
+def _parse_time(app: Services, who: Acting, alert_id: UUID, text: str, field: str) -> datetime:
+    """Read a time of day as ``parse_moment`` does; "" is now. Raises: InvalidField, also for a day only."""
     if not text.strip():
-        return now
-    try:
-        at = datetime.fromisoformat(text.strip())
-    except ValueError as error:
-        raise InvalidField(field=field) from error
-    return at if at.tzinfo is not None else at.replace(tzinfo=app.rules.zone)
+        return who.now
+    with app.units.read() as unit:
+        identity = unit.screenings.get(get_alert(unit, who, alert_id).screening_id).identity
+    birth_date = None if identity is None else identity.birth_date
+    when = parse_moment(text.strip(), field, zone=app.rules.zone, birth_date=birth_date)
+    if when.precision is not Precision.SECOND:
+        raise InvalidField(field=field)
+    return when.earliest
 
 
 def _check_length(text: str, field: str) -> None:

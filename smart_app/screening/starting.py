@@ -7,9 +7,8 @@ from typing import TypeVar
 from uuid import UUID
 
 from fhir_mappings.administration import SELF_ENTERED, Informant, Mode
-from fhir_mappings.errors import MappingError
 from fhir_mappings.instrument import Instrument
-from fhir_mappings.r4 import Precision, parse_partial_date_time
+from fhir_mappings.r4 import Precision
 from fhir_mappings.wording import describe_age_fit
 from smart_app.access import event, permitted
 from smart_app.chart import Chart
@@ -24,6 +23,7 @@ from smart_app.screening.errors import InvalidField
 from smart_app.screening.form_words import INFORMANT_LABELS, MODE_LABELS, say_giving, say_progress
 from smart_app.screening.forms import GivingForm
 from smart_app.screening.frame import build_frame
+from smart_app.screening.moments import parse_moment
 from smart_app.screening.views import Choice, StartView
 from smart_app.screening.wording import find_age, say_moment
 from smart_app.services import Acting, EhrRules, Services
@@ -76,8 +76,8 @@ def start_screening(app: Services, who: Acting, instrument_id: str, form: Giving
     """
     with permitted(app, who, Right.ENTER):
         instrument = get_offered(app.library, instrument_id)
-        giving = parse_giving(app, who, instrument, form)
         chart = get_chart(app, who)
+        giving = parse_giving(app, who, instrument, form, birth_date=chart.patient.birth_date)
         with app.units.write() as unit:
             events: list[AuditEvent] = []
             for draft in unit.screenings.for_patient(who.patient, {ScreeningState.IN_PROGRESS}):
@@ -108,10 +108,13 @@ def start_screening(app: Services, who: Acting, instrument_id: str, form: Giving
     return screening.id
 
 
-def parse_giving(app: Services, who: Acting, instrument: Instrument, form: GivingForm) -> Giving:
+def parse_giving(
+    app: Services, who: Acting, instrument: Instrument, form: GivingForm, *, birth_date: str | None
+) -> Giving:
     """Read the form. ``answered_at`` is a FHIR date or dateTime, or a browser's local time in the site's zone.
 
-    Raises: MissingField, InvalidField (a time in the future, a month only, an unknown choice).
+    Raises: MissingField, InvalidField (a time in the future or before the patient was born, a month only, an unknown
+    choice).
     """
     informant = _parse_choice(Informant, form.informant, "informant")
     mode = _parse_choice(Mode, form.mode, "mode")
@@ -135,30 +138,19 @@ def parse_giving(app: Services, who: Acting, instrument: Instrument, form: Givin
         administered_by=who.user.name,
         language=form.language,
         interpreter=form.interpreter,
-        answered_at=parse_answered_at(app, form.answered_at.strip(), who.now),
+        answered_at=parse_answered_at(app, form.answered_at.strip(), who.now, birth_date),
     )
 
 
-def parse_answered_at(app: Services, text: str, now: datetime) -> str | None:
+def parse_answered_at(app: Services, text: str, now: datetime, birth_date: str | None) -> str | None:
     """Give the time as FHIR dateTime with its precision kept, None for "". Raises: InvalidField."""
     if not text:
         return None
-    if "T" in text and not text.endswith("Z") and "+" not in text and text.count("-") == 2:
-        try:
-            local = datetime.fromisoformat(text).replace(tzinfo=app.rules.zone)
-        except ValueError as error:
-            raise InvalidField(field="answered_at") from error
-        text = local.isoformat(timespec="seconds")
-    try:
-        when = parse_partial_date_time(text, "answered_at")
-    except MappingError as error:
-        raise InvalidField(field="answered_at") from error
-    if when.precision < Precision.DAY:
-        raise InvalidField(field="answered_at")
+    when = parse_moment(text, "answered_at", zone=app.rules.zone, birth_date=birth_date)
     today = now.astimezone(app.rules.zone).date()
     if when.earliest.date() > today if when.precision is Precision.DAY else when.earliest > now:
         raise InvalidField(field="answered_at")
-    return text
+    return when.text
 
 
 def _parse_choice(choices: type[_Choices], text: str, field: str) -> _Choices:

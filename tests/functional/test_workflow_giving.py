@@ -48,6 +48,8 @@ def _incoming(link_id: str, code: str, sequence: int = 1, device: str = "page-9"
         (replace(GIVING, answered_at="2026-11-24T15:01"), "answered_at"),
         (replace(GIVING, answered_at="2026-11-25"), "answered_at"),
         (replace(GIVING, answered_at="yesterday"), "answered_at"),
+        (replace(GIVING, answered_at="1992-03-13"), "answered_at"),  # a day before she was born
+        (replace(GIVING, answered_at="2026-W48-1T10:00"), "answered_at"),
         (replace(GIVING, answered_at="2026-13-40T10:00"), "answered_at"),
     ],
 )

@@ -172,6 +172,9 @@ def test_what_does_not_exist_is_refused_like_what_belongs_to_others(clinic: Clin
         workflow.open_session(clinic.app, "no-such-launch", "secret", correlation_id="c")
 
 
+BEFORE_BIRTH, WEEK_DATE = "1992-03-13T10:00", "2026-W48-2T10:00"
+
+
 def test_alert_forms_name_the_field_that_is_wrong(clinic: Clinic) -> None:
     who = clinic.launch()
     screening_id = clinic.give(who, phq9(*NINE))
@@ -181,6 +184,11 @@ def test_alert_forms_name_the_field_that_is_wrong(clinic: Clinic) -> None:
         (lambda: workflow.close_alert(app, who, alert.id, replace(ASSESSMENT, disposition="cured")), "disposition"),
         (lambda: workflow.close_alert(app, who, alert.id, replace(ASSESSMENT, done=("prayed",))), "done"),
         (lambda: workflow.close_alert(app, who, alert.id, replace(ASSESSMENT, assessed_at="noon")), "assessed_at"),
+        (
+            lambda: workflow.close_alert(app, who, alert.id, replace(ASSESSMENT, assessed_at=BEFORE_BIRTH)),
+            "assessed_at",
+        ),
+        (lambda: workflow.close_alert(app, who, alert.id, replace(ASSESSMENT, assessed_at=WEEK_DATE)), "assessed_at"),
         (lambda: workflow.close_alert(app, who, alert.id, replace(ASSESSMENT, plan=long)), "plan"),
         (lambda: workflow.hand_over_alert(app, who, alert.id, HandOverForm(name=long)), "to_name"),
         (lambda: workflow.ask_again(app, who, alert.id, code="LA0-0", reason="x"), "answer"),
