@@ -29,6 +29,8 @@ from smart_app.screening.wording import (
     say_signed,
 )
 from smart_app.services import Acting, Services
+from smart_app.writeback.plan import PlanLine
+from smart_app.writeback.plan_words import UNDECIDED
 
 
 def view_review(app: Services, who: Acting, screening_id: UUID) -> ReviewView:
@@ -62,16 +64,7 @@ def build_review(app: Services, who: Acting, material: Material) -> ReviewView:
         answers=_build_answers(app, who, material),
         comment=screening.comment,
         note=build_note(app, who, material),
-        plan=tuple(
-            PlanLineView(
-                what=line.label,
-                chart_as=line.chart_as,
-                writes=line.writes,
-                words="Write" if line.writes else "Not written",
-                reason=line.reason,
-            )
-            for line in material.plan.lines
-        ),
+        plan=tuple(_build_line(line, is_chosen=material.plan.choice is not None) for line in material.plan.lines),
         plan_summary=_say_plan(frame.ehr_name, material),
         encounters=build_options(app, who) if may_choose_visit(app, who, material.chart) else (),
         encounter=frame.banner.visit,
@@ -112,8 +105,20 @@ def _say_when(app: Services, who: Acting, administration: Administration) -> str
     return say_partial(administration.when, who.now, app.rules.zone)
 
 
+def _build_line(line: PlanLine, *, is_chosen: bool) -> PlanLineView:
+    """Build a line; while nothing is chosen it never reads as if writing were preset (safety rule 13)."""
+    words = "Not written"
+    if line.writes:
+        words = "Write" if is_chosen else UNDECIDED
+    return PlanLineView(
+        what=line.label, chart_as=line.chart_as, writes=line.writes and is_chosen, words=words, reason=line.reason
+    )
+
+
 def _say_plan(ehr_name: str, material: Material) -> str:
     plan = material.plan
+    if plan.choice is None and plan.written_count:
+        return " ".join((f"{UNDECIDED}: nothing is preset.", *plan.notices))
     written = f"{say_count(plan.written_count, 'item')} to {ehr_name}'s chart"
     if not plan.written_count:
         written = f"Nothing to {ehr_name}'s chart"

@@ -156,7 +156,7 @@ def make_plan(
             build_shape(kind, profile=profile, method=method, note_type=_note_type(shown, profile, site))
             for kind in written
         ),
-        release_notice=words.RELEASE_NOTICES[shown],
+        release_notice=words.UNDECIDED_RELEASE if taken is None else words.RELEASE_NOTICES[shown],
         minor_notice=minor_notice,
         notices=notices,
         text=text,

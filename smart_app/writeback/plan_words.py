@@ -25,6 +25,8 @@ RELEASE_NOTICES = {
     WriteChoice.KEEP: _NOT_WRITTEN,
     WriteChoice.COPY_BY_HAND: _NOT_WRITTEN,
 }
+UNDECIDED = "Depends on your choice"
+UNDECIDED_RELEASE = "If it is written, the patient, and any proxy, may read it at once in the portal."
 
 _LABELS = {
     ResourceKind.QUESTIONNAIRE_RESPONSE: "Answers as given",

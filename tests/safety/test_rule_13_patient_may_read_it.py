@@ -14,10 +14,12 @@ from fhir_mappings.write_shape import ResourceKind
 from smart_app.model.approval import WriteChoice
 from smart_app.model.ledger import RowState
 from smart_app.model.moves import MissingField
+from smart_app.screening import workflow
 from smart_app.storage.unit_of_work import Units
 from smart_app.writeback.errors import ChoiceMissing
 from smart_app.writeback.plan import WriteSite
 from smart_app.writeback.writer import write_approval
+from tests.fakes.clinic import Clinic, phq9
 from tests.fakes.ehr_door import FakeChart, open_fake_door
 from tests.fakes.signing import Clock, open_units, plan_for, reviewed_result, sign_reviewed
 
@@ -67,6 +69,17 @@ def test_nothing_is_preset_for_a_minor_or_where_the_age_is_not_known(
     plan = plan_for(open_fake_door(FakeChart()), reviewed_result(patient=born(birth_date)))
     assert plan.choice is preset
     assert bool(plan.minor_notice) == (preset is None)
+
+
+def test_while_nothing_is_chosen_for_a_minor_no_word_of_the_page_reads_as_if_writing_were_preset(
+    clinic: Clinic,
+) -> None:
+    who = clinic.launch("pt-05")
+    view = workflow.view_review(clinic.app, who, clinic.give(who, phq9(*(1,) * 8, 0)))
+    assert {(line.writes, line.words) for line in view.plan} == {(False, "Depends on your choice")}
+    assert view.plan_summary.startswith("Depends on your choice: nothing is preset.")
+    assert view.sign.release_notice.startswith("If it is written, ")
+    assert [choice.chosen for choice in view.sign.choices] == [False] * len(view.sign.choices)
 
 
 def test_the_age_of_majority_is_the_sites() -> None:
