@@ -25,6 +25,8 @@ class Approval:
 
     ``content_hash`` covers the planned resources with urn:uuid references and the identifiers fixed at signing;
     ``displayed_hash`` covers what the page showed. ``patient_identity`` is what the guard compares before each send.
+    ``encounter_status`` is the visit's Encounter.status as signed, None without a visit; where it has changed, nothing
+    is sent before a signer says that the result belongs to that visit all the same (``visit_confirmed``).
     ``awaiting`` is the supervisor whose co-signature must come first (a trainee's signature), None otherwise;
     ``awaiting_name`` their name, "" where nobody knew it.
     """
@@ -44,7 +46,9 @@ class Approval:
     choice_reason: str
     note_text: str
     plan_text: str
+    encounter_status: str | None = None
     deceased_confirmed: bool = False
+    visit_confirmed: bool = False
     awaiting: str | None = None
     awaiting_name: str = ""
     co_signed_by: User | None = None

@@ -35,6 +35,7 @@ class AuditAction(StrEnum):
     SIGNED = "approval:signed"
     SIGN_REFUSED = "approval:refused"
     CO_SIGNED = "approval:co-signed"
+    VISIT_CONFIRMED = "approval:visit-confirmed"
     ROW_SENDING = "row:sending"
     ROW_RESULT = "row:result"
     ROW_STOPPED = "row:stopped"

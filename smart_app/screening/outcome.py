@@ -23,7 +23,7 @@ from smart_app.screening.wording import say_born, say_count, say_moment
 from smart_app.services import Acting, Services
 from smart_app.writeback.outcome import STATE_WORDS, UNSENT, OutcomeLine, describe_rows, find_stops
 from smart_app.writeback.outcome import OutcomeGroup as Group
-from smart_app.writeback.stops import NOT_CO_SIGNED, OTHER_USER, GuardStop
+from smart_app.writeback.stops import ENCOUNTER_CHANGED, NOT_CO_SIGNED, OTHER_USER, GuardStop
 
 _TITLES = {
     Group.TO_LOOK_AT: "To look at",
@@ -47,7 +47,8 @@ def view_outcome(app: Services, who: Acting, screening_id: UUID) -> OutcomeView:
         chart = get_chart(app, who)
     instrument = get_instrument(app.library, screening.instrument_id)
     lines = describe_rows(rows, instrument)
-    is_signer = approval.is_signed_by(who.user)
+    stops = find_stops(approval, rows, who.user)
+    may_finish = approval.is_signed_by(who.user) and not approval.waits and _is_unfinished(rows)
     return OutcomeView(
         frame=build_frame(app, who, chart),
         screening_id=screening_id,
@@ -55,9 +56,10 @@ def view_outcome(app: Services, who: Acting, screening_id: UUID) -> OutcomeView:
         signed=_say_signed(app, who, approval),
         counts=_say_counts(rows),
         groups=_build_groups(lines),
-        next_steps=tuple(_next_steps(approval, rows, find_stops(approval, rows, who.user))),
+        next_steps=tuple(_next_steps(approval, rows, stops)),
         reference_code=approval.reference_code,
-        may_finish_writing=is_signer and not approval.waits and _is_unfinished(rows),
+        may_finish_writing=may_finish,
+        asks_visit=may_finish and ENCOUNTER_CHANGED in stops,
         may_co_sign=approval.waits and Right.CO_SIGN in who.rights and is_supervisor(who, approval),
         note_text=_say_note(approval, app.rules.zone),
     )

@@ -230,7 +230,10 @@ class OutcomeGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeView:
-    """What became of each resource of one signature. ``note_text`` is the signed note, to copy."""
+    """What became of each resource of one signature. ``note_text`` is the signed note, to copy.
+
+    ``asks_visit``: to be sent, it must be confirmed that the result belongs to a visit that changed since signing.
+    """
 
     frame: Frame
     screening_id: UUID
@@ -241,6 +244,7 @@ class OutcomeView:
     next_steps: tuple[str, ...]
     reference_code: str
     may_finish_writing: bool
+    asks_visit: bool
     may_co_sign: bool
     note_text: str
 

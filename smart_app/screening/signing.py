@@ -18,8 +18,9 @@ from smart_app.screening.review_material import Material, gather
 from smart_app.screening.sign_panel import find_blockers, find_supervisor
 from smart_app.screening.tokens import door_for
 from smart_app.services import Acting, Services
+from smart_app.writeback.outcome import find_stops
 from smart_app.writeback.signing import SignRequest, sign
-from smart_app.writeback.stops import EHR_UNREACHABLE, TOKEN_ENDED
+from smart_app.writeback.stops import EHR_UNREACHABLE, ENCOUNTER_CHANGED, TOKEN_ENDED
 from smart_app.writeback.writer import hold_back, write_approval
 
 LONGEST_REASON = 2_000
@@ -88,19 +89,25 @@ def is_supervisor(who: Acting, approval: Approval) -> bool:
     return approval.awaiting in {who.user.fhir_user, who.user.subject}
 
 
-def finish_writing(app: Services, who: Acting, screening_id: UUID) -> None:
+def finish_writing(app: Services, who: Acting, screening_id: UUID, *, visit_confirmed: bool = False) -> None:
     """Send what is left with this launch's token, of what the user signed or co-signed.
 
-    Raises: NotAllowed for who did neither, NotThisPatient.
+    ``visit_confirmed``: the user says that it belongs to the visit although that has changed since signing. It counts,
+    and is kept and audited, only where sending has stopped for that reason.
+    Raises: NotAllowed for who did neither, NotThisPatient, StaleVersion.
     """
-    with permitted(app, who):
-        with app.units.read() as unit:
-            screening = get_screening(unit, who, screening_id)
-            approval = unit.approvals.find_for_screening(screening.id)
+    with permitted(app, who), app.units.write() as unit:
+        screening = get_screening(unit, who, screening_id)
+        approval = unit.approvals.find_for_screening(screening.id)
         if approval is None:
             raise NotThisPatient
         if not approval.is_signed_by(who.user) or not who.rights.keys() & {Right.SIGN, Right.CO_SIGN}:
             raise NotAllowed(field=Right.SIGN.value)
+        stops = find_stops(approval, unit.ledger.rows_of(approval.id), who.user)
+        if visit_confirmed and ENCOUNTER_CHANGED in stops:
+            approval = unit.approvals.save(replace(approval, visit_confirmed=True))
+            unit.audit.append(event(who, AuditAction.VISIT_CONFIRMED, screening_id, approval=str(approval.id)))
+            unit.commit()
     _write(app, who, approval)
 
 
@@ -128,6 +135,7 @@ def _request(app: Services, who: Acting, material: Material) -> SignRequest:
         plan=material.plan,
         patient_identity=material.chart.patient,
         encounter_id=who.session.encounter_id or None,
+        encounter_status=None if material.chart.visit is None else material.chart.visit.status,
         signer=who.user,
         signer_name=Signer(reference=who.user.fhir_user or "", display=who.user.name),
         organization=material.organization,

@@ -29,6 +29,8 @@ class _Secrets:
     deceased_confirmed: bool
     co_signed_by: User | None
     awaiting_name: str = ""
+    encounter_status: str | None = None
+    visit_confirmed: bool = False
 
 
 _SECRETS = SealedField(kind="approval", column="sealed", adapter=TypeAdapter(_Secrets))
@@ -82,6 +84,8 @@ class Approvals(Repository):
             deceased_confirmed=approval.deceased_confirmed,
             co_signed_by=approval.co_signed_by,
             awaiting_name=approval.awaiting_name,
+            encounter_status=approval.encounter_status,
+            visit_confirmed=approval.visit_confirmed,
         )
         return {
             "screening_id": approval.screening_id,
@@ -119,6 +123,8 @@ class Approvals(Repository):
             deceased_confirmed=secrets.deceased_confirmed,
             awaiting=row["awaiting"],
             awaiting_name=secrets.awaiting_name,
+            encounter_status=secrets.encounter_status,
+            visit_confirmed=secrets.visit_confirmed,
             co_signed_by=secrets.co_signed_by,
             co_signed_at=row["co_signed_at"],
             version=row["version"],

@@ -25,6 +25,7 @@ from smart_app.writeback.stops import (
     CANNOT_CHECK,
     CHART_PROTECTED,
     ENCOUNTER_CANCELLED,
+    ENCOUNTER_CHANGED,
     ENCOUNTER_GONE,
     ENCOUNTER_OF_ANOTHER,
     NO_RIGHT_TO_CHECK,
@@ -43,8 +44,8 @@ from smart_app.writeback.stops import (
 )
 
 USABLE_ENCOUNTER = frozenset({"planned", "arrived", "triaged", "in-progress", "onleave", "finished"})
-"""Encounter.status that a result may belong to. A visit that ends between signing and sending is the usual course;
-one that was cancelled or entered in error is not."""
+"""Encounter.status that a result may belong to: a change among these may be confirmed. A visit that was cancelled or
+entered in error takes no result."""
 
 
 def check_door(approval: Approval, door: EhrDoor) -> GuardStop | None:
@@ -99,7 +100,10 @@ def _check_encounter(approval: Approval, found: _Found, fhir_base_url: str) -> G
         return _stop_of(found, gone=ENCOUNTER_GONE)
     if not refers_to_patient(found.resource.get("subject"), approval.patient.patient_id, fhir_base_url):
         return ENCOUNTER_OF_ANOTHER
-    return None if found.resource.get("status") in USABLE_ENCOUNTER else ENCOUNTER_CANCELLED
+    status = found.resource.get("status")
+    if status not in USABLE_ENCOUNTER:
+        return ENCOUNTER_CANCELLED
+    return None if status == approval.encounter_status or approval.visit_confirmed else ENCOUNTER_CHANGED
 
 
 def refers_to_patient(subject: object, patient_id: str, fhir_base_url: str) -> bool:

@@ -47,6 +47,7 @@ class SignRequest:
     plan: WritePlan
     patient_identity: PatientIdentity = field(repr=False)
     encounter_id: str | None
+    encounter_status: str | None
     signer: User
     signer_name: Signer
     organization: Party | None
@@ -193,6 +194,7 @@ def _approval(
         patient=request.screening.patient,
         patient_identity=request.patient_identity,
         encounter_id=request.encounter_id,
+        encounter_status=request.encounter_status,
         signer=request.signer,
         signed_at=now,
         launch_id=request.launch_id,

@@ -63,6 +63,11 @@ ENCOUNTER_OF_ANOTHER = GuardStop(
 ENCOUNTER_CANCELLED = GuardStop(
     code="encounter-cancelled", title="The visit was cancelled or entered in error", remedy=_LOOK_AGAIN
 )
+ENCOUNTER_CHANGED = GuardStop(
+    code="encounter-changed",
+    title="The visit is no longer as it was when this was signed: it has begun, changed or ended since",
+    remedy="Nothing was sent. If the result belongs to this visit, confirm that and choose “Finish writing”.",
+)
 CHART_PROTECTED = GuardStop(
     code="chart-protected",
     title="The chart is protected",
@@ -123,6 +128,7 @@ _BY_CODE = {
         ENCOUNTER_GONE,
         ENCOUNTER_OF_ANOTHER,
         ENCOUNTER_CANCELLED,
+        ENCOUNTER_CHANGED,
         CHART_PROTECTED,
         NO_RIGHT_TO_CHECK,
         TOKEN_ENDED,

@@ -131,6 +131,7 @@ def sign_request(door: EhrDoor, screening: Screening, **changes: Any) -> SignReq
         "plan": plan,
         "patient_identity": parse_patient_identity(FakeChart().patient),
         "encounter_id": "visit",
+        "encounter_status": "in-progress",
         "signer": CLINICIAN,
         "signer_name": Signer(reference="Practitioner/miriam", display="Miriam Okafor, MD"),
         "organization": organization,

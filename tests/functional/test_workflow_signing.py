@@ -351,3 +351,35 @@ def test_what_is_unwritten_for_a_day_stands_on_every_signers_list_by_initials(cl
     (row,) = workflow.view_worklist(clinic.app, clinic.launch("pt-02", LINDQVIST)).unwritten
     assert row.patient == "D. R. …0001"
     assert row.what == "14 items not written, signed by Amara Okafor, MD"
+
+
+def test_a_result_of_a_visit_that_ended_meanwhile_is_sent_once_its_signer_says_that_it_belongs_to_it(
+    clinic: Clinic,
+) -> None:
+    who = clinic.launch()
+    screening_id = clinic.give(who, phq9(*(1,) * 8, 0))
+    view = workflow.view_review(clinic.app, who, screening_id)
+    (visit,) = [e for e in clinic.in_chart("Encounter", "pt-01") if e["id"] == who.session.encounter_id]
+    clinic.sandbox.store.put_raw({**visit, "status": "finished"})
+    workflow.sign_screening(
+        clinic.app, who, screening_id, displayed_hash=view.sign.displayed_hash, choice=WriteChoice.WRITE
+    )
+    stopped = workflow.view_outcome(clinic.app, who, screening_id)
+    assert (stopped.may_finish_writing, stopped.asks_visit) == (True, True)
+    assert "confirm that and choose “Finish writing”" in stopped.next_steps[0]
+
+    workflow.finish_writing(clinic.app, who, screening_id)
+    assert not any(row.state is RowState.WRITTEN for row in clinic.rows(screening_id))
+    workflow.finish_writing(clinic.app, who, screening_id, visit_confirmed=True)
+    assert {row.state for row in clinic.rows(screening_id)} == {RowState.WRITTEN}
+    assert not workflow.view_outcome(clinic.app, who, screening_id).asks_visit
+    (confirmed,) = clinic.audited(AuditAction.VISIT_CONFIRMED)
+    assert confirmed.user.same_person(who.user)
+
+
+def test_a_visit_is_not_confirmed_before_it_has_changed(clinic: Clinic) -> None:
+    who = clinic.launch()
+    screening_id = clinic.give(who, phq9(*(1,) * 8, 0))
+    clinic.sign(who, screening_id)
+    workflow.finish_writing(clinic.app, who, screening_id, visit_confirmed=True)
+    assert clinic.audited(AuditAction.VISIT_CONFIRMED) == []

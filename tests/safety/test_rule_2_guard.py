@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from launch.errors import BreakTheGlass, Forbidden, Gone, LaunchError, MalformedResource, NotFhirJson, ServerFault
+from smart_app.model.approval import Approval
 from smart_app.model.audit import AuditAction
 from smart_app.model.identity import User
 from smart_app.model.ledger import RowState
@@ -106,10 +107,45 @@ def test_the_guard_runs_before_each_send_and_not_once(units: Units) -> None:
     assert len(chart.posts) == 4
 
 
-def test_a_visit_that_merely_ended_does_not_stop_a_signed_result(units: Units) -> None:
+@pytest.mark.parametrize("status", ["finished", "onleave", "planned"])
+def test_a_visit_whose_status_changed_since_signing_stops_until_a_signer_confirms_it(units: Units, status: str) -> None:
     chart = FakeChart()
     door = open_fake_door(chart)
     approval = sign_reviewed(units, door)
+    chart.encounter["status"] = status
+    report = write_approval(units, approval.id, door, clock=Clock())
+    assert report.stop is not None
+    assert (report.stop.code, report.stop.transient) == ("encounter-changed", False)
+    assert chart.posts == []
+
+    confirm_visit(units, approval)
+    assert write_approval(units, approval.id, door, clock=Clock()).finished
+
+
+@pytest.mark.parametrize("change", [name for name in CHANGES if name.startswith("visit")])
+def test_a_confirmed_visit_still_stops_where_it_can_take_no_result(units: Units, change: str) -> None:
+    chart = FakeChart()
+    door = open_fake_door(chart)
+    approval = sign_reviewed(units, door)
+    confirm_visit(units, approval)
+    make, code = CHANGES[change]
+    make(chart)
+    report = write_approval(units, approval.id, door, clock=Clock())
+    assert report.stop is not None
+    assert report.stop.code == code
+    assert chart.posts == []
+
+
+def confirm_visit(units: Units, approval: Approval) -> None:
+    with units.write() as unit:
+        unit.approvals.save(replace(approval, visit_confirmed=True))
+        unit.commit()
+
+
+def test_a_visit_that_had_ended_when_it_was_signed_does_not_stop(units: Units) -> None:
+    chart = FakeChart()
+    door = open_fake_door(chart)
+    approval = sign_reviewed(units, door, encounter_status="finished")
     chart.encounter["status"] = "finished"
     assert write_approval(units, approval.id, door, clock=Clock()).finished
 

@@ -34,5 +34,6 @@ def finish_writing() -> ResponseReturnValue:
         screening_id = UUID(request.form.get("screening", ""))
     except ValueError as error:
         raise InvalidField(field="screening") from error
-    workflow.finish_writing(services(), acting(), screening_id)
+    confirmed = request.form.get("visit_confirmed") == "yes"
+    workflow.finish_writing(services(), acting(), screening_id, visit_confirmed=confirmed)
     return redirect(url_for("clinician.outcome", screening_id=screening_id), 303)

@@ -418,6 +418,7 @@ OUTCOME = rv.OutcomeView(
     next_steps=("Nothing to do for the item being checked.", "Refused item: enter it by hand if your site wants it."),
     reference_code="SS-7K2M-9QXD",
     may_finish_writing=True,
+    asks_visit=True,
     may_co_sign=False,
     note_text="PHQ-9, 24 Nov 2026 10:38, answered by the patient.",
 )

@@ -144,7 +144,9 @@ def test_a_way_back_that_is_not_ours_leads_home(browser: Browser) -> None:
 def test_finish_writing_names_the_screening_in_its_form(browser: Browser, calls: Calls) -> None:
     browser.post(f"{HOME}finish-writing", {"screening": str(samples.SCREENING)})
 
-    assert calls.last("finish_writing")[0] == (samples.SCREENING,)
+    assert calls.last("finish_writing") == ((samples.SCREENING,), {"visit_confirmed": False})
+    browser.post(f"{HOME}finish-writing", {"screening": str(samples.SCREENING), "visit_confirmed": "yes"})
+    assert calls.last("finish_writing")[1] == {"visit_confirmed": True}
     assert browser.post(f"{HOME}finish-writing", {"screening": "x"}).status_code == 422
 
 
