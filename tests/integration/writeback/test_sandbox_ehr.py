@@ -100,6 +100,7 @@ class Launched:
             result=result,
             patient_identity=parse_patient_identity(patient),
             encounter_id=self.encounter_id,
+            encounter_status=self.read("Encounter", self.encounter_id)["status"],
             signer_name=Signer(reference="Practitioner/prac-okafor", display="Amara Okafor, MD"),
             organization=Party(reference="Organization/org-alder-creek", display="Alder Creek"),
         )
