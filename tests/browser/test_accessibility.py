@@ -1,0 +1,91 @@
+"""Every page and state in Chromium: axe is content, nothing scrolls sideways, no patient text leaves the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser.desk import open_desk
+from tests.browser.states import visit_states
+from tests.interop.in_browser import get_npm_file
+from tests.site import running_site
+
+pytestmark = [pytest.mark.browser, pytest.mark.node]
+
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+PATIENT_WORDS = (
+    "Delgado", "Quinn", "Rosa", "Vasilenko", "Trần", "Castellanos", "Whitfield", "Brien", "SIM-0",
+    "1992", "pt-01", "suicid", "risk answer", "moderate",
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Findings:
+    """What one walk through all states has found, each with the name of its state."""
+
+    states: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+    sideways: list[str] = field(default_factory=list)
+    outside: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def findings(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Findings:
+    """Walk once; look at each state at both widths, light and dark."""
+    axe = get_npm_file("axe-core/axe.min.js").read_text(encoding="utf-8")
+    found = Findings()
+    with running_site(Path(tmp_path_factory.mktemp("site"))) as site, open_desk(chromium, site) as desk:
+        for name in visit_states(desk):
+            found.states.append(name)
+            desk.page.evaluate(axe)
+            look(desk.page, name, found)
+        found.problems = desk.problems
+    return found
+
+
+def look(page: Page, name: str, found: Findings) -> None:
+    found.outside[name] = page.evaluate(
+        "[document.title, location.href, JSON.stringify(localStorage), JSON.stringify(sessionStorage)].join(' ')"
+    )
+    for width in (400, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+            found.sideways.append(f"{name} at {width}")
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            found.violations += [f"{name} at {width}, {scheme}: {one}" for one in violations(page)]
+    page.emulate_media(color_scheme="light")
+
+
+def violations(page: Page) -> list[str]:
+    found: list[str] = page.evaluate(
+        """async rules => (await axe.run({runOnly: rules})).violations.map(
+            violation => violation.id + ": " + violation.nodes.map(node => node.html).join(" | "))""",
+        RULES,
+    )
+    return found
+
+
+def test_axe_finds_nothing_on_any_page_at_either_width_light_or_dark(findings: Findings) -> None:
+    assert len(findings.states) > 30
+    assert findings.violations == []
+
+
+def test_nothing_scrolls_sideways(findings: Findings) -> None:
+    assert findings.sideways == []
+
+
+def test_no_script_fails_and_no_page_meets_its_own_content_security_policy(findings: Findings) -> None:
+    assert findings.problems == []
+
+
+def test_titles_addresses_and_browser_storage_hold_no_patient_text(findings: Findings) -> None:
+    ours = {name: text for name, text in findings.outside.items() if name != "launcher"}
+    assert [name for name, text in ours.items() for word in PATIENT_WORDS if word.lower() in text.lower()] == []
+    assert all(text.endswith("{} {}") for text in ours.values())
