@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from playwright.sync_api import Page
 
 from tests.browser.desk import open_desk
+from tests.browser.palette_png import to_palette
 from tests.browser.states import visit_states
 from tests.interop.in_browser import open_browser
 from tests.site import running_site
@@ -44,12 +45,16 @@ def draw(page: Page, folder: Path, name: str) -> None:
         page.set_viewport_size({"width": width, "height": 800})
         height = page.evaluate("document.documentElement.scrollHeight")
         page.set_viewport_size({"width": width, "height": height})
-        page.screenshot(path=folder / f"{name}-{width}.png")
+        _write(page, folder / f"{name}-{width}.png")
         if name in ALSO_DARK and width == WIDTHS[0]:
             page.emulate_media(color_scheme="dark")
-            page.screenshot(path=folder / f"{name}-dark-{width}.png")
+            _write(page, folder / f"{name}-dark-{width}.png")
             page.emulate_media(color_scheme="light")
     page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def _write(page: Page, file: Path) -> None:
+    file.write_bytes(to_palette(page.screenshot()))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def open_browser() -> Iterator[Browser]:
     if chromium is None:
         pytest.skip("Chromium is missing: install it, or name it in SMART_SCREENING_CHROMIUM")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-lcd-text"])
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         try:
             yield browser
         finally:
