@@ -136,7 +136,7 @@ def prepare(folder: Path, *, app_base_url: str, ehr_base_url: str) -> Settings:
         ehr_name="Alder Creek (simulated EHR)",
         fhir_base_url=f"{ehr_base_url}/fhir",
         client_id="smart-screening",
-        profile="generic",
+        profile="sandbox",
         allow_private=("127.0.0.0/8",),
         organization="Organization/org-alder-creek",
         organization_name="Alder Creek Behavioral Health (simulated)",

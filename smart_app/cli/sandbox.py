@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 from pathlib import Path
 
 import click
@@ -26,6 +27,9 @@ def sandbox(
     persona: str, port: int, database: str, clients: Path | None, app_base_url: str, *, require_login: bool
 ) -> None:
     """Run the simulated EHR with synthetic patients until Ctrl-C."""
+    # Said aloud, because a shell starts what it puts in the background with SIGINT ignored.
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.default_int_handler)
     try:
         config = SandboxConfig(
             persona=persona,

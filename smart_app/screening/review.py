@@ -119,18 +119,17 @@ def _say_plan(ehr_name: str, material: Material) -> str:
     plan = material.plan
     if plan.choice is None and plan.written_count:
         return " ".join((f"{UNDECIDED}: nothing is preset.", *plan.notices))
-    written = f"{say_count(plan.written_count, 'item')} to {ehr_name}'s chart"
+    written = f"{say_count(plan.written_count, 'item')} to the chart at {ehr_name}"
     if not plan.written_count:
-        written = f"Nothing to {ehr_name}'s chart"
+        written = f"Nothing to the chart at {ehr_name}"
     not_written = f", {plan.unwritten_count} not" if plan.unwritten_count else ""
     return " ".join((f"{written}{not_written}.", *plan.notices))
 
 
 def _build_answers(app: Services, who: Acting, material: Material) -> tuple[AnswerRow, ...]:
     """Give risk items that are flagged or were, then other notable ones, then the rest in printed order."""
-    flagged = _flagged(material)
     rows = [_build_row(app, who, material, item) for item in material.instrument.items if item.options]
-    return tuple(sorted(rows, key=lambda row: (row.link_id not in flagged, not row.notable)))
+    return tuple(sorted(rows, key=lambda row: (not row.risk, not row.notable)))
 
 
 def _flagged(material: Material) -> set[str]:
@@ -155,6 +154,7 @@ def _build_row(app: Services, who: Acting, material: Material, item: Item) -> An
         answer=_say_chosen(item, saved),
         status="blank" if saved is None or saved.status is SavedStatus.CLEARED else saved.status,
         notable=_is_notable(material, item, points),
+        risk=item.link_id in _flagged(material),
         scored=item.scored,
         direction=direction,
         change=change,

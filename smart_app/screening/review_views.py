@@ -59,7 +59,7 @@ class ChangeView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerRow:
-    """One answer. ``notable`` ones stand first. ``earlier`` lists what stood before in this form, with times.
+    """One answer. ``notable`` ones stand first, ``risk`` ones before all. ``earlier``: what stood before, with times.
 
     ``direction``: up, down, same or "" (no earlier result); ``change`` in words ("+1").
     """
@@ -71,6 +71,7 @@ class AnswerRow:
     answer: str
     status: str
     notable: bool
+    risk: bool
     scored: bool
     direction: str
     change: str

@@ -25,12 +25,13 @@ def build_sign(app: Services, who: Acting, material: Material) -> SignView:
     if plan.choice is None:
         button = f"Sign for {name}, as chosen above"
     supervisor = f"your supervisor, {material.supervisor_name}," if material.supervisor_name else "your supervisor"
+    signer = f"Signed by {who.user.name}" if Right.SIGN in who.rights else "To be signed by somebody who may sign"
     return SignView(
         may_sign=not blockers,
         blockers=blockers,
         button=button,
         statement=(
-            f"Signed by {who.user.name}, for {name}, born {banner.born}, MRN {banner.mrn}, visit: {banner.visit}. "
+            f"{signer}, for {name}, born {banner.born}, MRN {banner.mrn}, visit: {banner.visit}. "
             "Patient, visit and user are checked again before each item is sent."
         ),
         release_notice=plan.release_notice,

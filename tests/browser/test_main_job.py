@@ -154,4 +154,9 @@ def address(resource: Mapping[str, Any]) -> str:
 
 def note_of(site: Site) -> str:
     (note,) = site.resources("DocumentReference")
-    return base64.b64decode(note["content"][0]["attachment"]["data"]).decode()
+    contents = [content["attachment"] for content in note["content"]]
+    assert [attachment["contentType"] for attachment in contents] == [
+        "text/plain;charset=utf-8",
+        "application/xhtml+xml",
+    ]
+    return base64.b64decode(contents[0]["data"]).decode()

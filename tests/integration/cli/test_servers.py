@@ -26,6 +26,7 @@ from smart_app.settings import load_settings
 from smart_app.storage.errors import DatabaseUnavailable
 from smart_app.storage.opening import open_units
 from smart_app.wiring import build_services
+from tests.free_port import free_port
 from tests.integration.cli.conftest import Run
 
 COMMAND = (sys.executable, "-c", "from smart_app.cli import main; main()")
@@ -60,12 +61,6 @@ def read_until(process: subprocess.Popen[str], pattern: str) -> re.Match[str]:
         if found := re.search(pattern, line):
             return found
     raise AssertionError("".join(seen))
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def test_a_demo_launches_into_the_app_and_a_restart_goes_on_where_it_was(tmp_path: Path) -> None:

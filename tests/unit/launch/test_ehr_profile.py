@@ -35,7 +35,7 @@ def test_each_shipped_profile_loads_and_says_where_each_rule_comes_from(name: st
 
 
 def test_shipped_profiles() -> None:
-    assert {"generic", "hapi", "medplum", "smart-health-it"} <= set(profile_names())
+    assert {"generic", "hapi", "medplum", "sandbox", "smart-health-it"} <= set(profile_names())
     assert get_ehr_profile("generic").absence_proof is AbsenceProof.NONE
     assert get_ehr_profile("hapi").absence_proof is AbsenceProof.CONDITIONAL_CREATE
     assert get_ehr_profile("smart-health-it").scope_version is ScopeVersion.V1

@@ -306,6 +306,7 @@ REVIEW = rv.ReviewView(
             answer="Several days" if item.scored else "Somewhat difficult",
             status="answered",
             notable=item.risk,
+            risk=item.risk,
             scored=item.scored,
             direction="up" if item.risk else "same",
             change="+1" if item.risk else "0",
