@@ -5,6 +5,7 @@ Tolerant where EHRs are: an empty or non-FHIR error body still gives the error o
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,9 +58,21 @@ def parse_fhir_body(response: HttpResponse, *, ehr: Ehr) -> dict[str, Any]:
     if content_type and "json" not in content_type:
         raise NotFhirJson("has another content type", ehr_id=ehr.id, status=response.status)
     try:
-        return parse_json_object(response.body)
+        values = parse_json_object(response.body)
     except InvalidField as exc:
         raise NotFhirJson(exc.problem, ehr_id=ehr.id, status=response.status) from exc
+    if b"\\u" in response.body and not _is_unicode(values):
+        raise NotFhirJson("has half a character", ehr_id=ehr.id, status=response.status)
+    return values
+
+
+def _is_unicode(values: dict[str, Any]) -> bool:
+    """Tell whether every text can be shown and stored: an escape can hold half of a surrogate pair (RFC 8259 8.2)."""
+    try:
+        json.dumps(values, ensure_ascii=False).encode("utf-8")
+    except (UnicodeEncodeError, RecursionError):
+        return False
+    return True
 
 
 def parse_issues(outcome: object) -> tuple[Issue, ...]:

@@ -59,6 +59,8 @@ def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Int
         (Said(body=[b'{"resourceType": "Patient", "id": "pt-01"']), (502, "not-fhir-json")),
         (Said(body=[b'\xff\xfe{"resourceType":"Patient"}']), (502, "not-fhir-json")),
         (Said(body=[b"[" * 100_000]), (502, "not-fhir-json")),
+        (fhir({**PT_01, "name": [{"family": "Rosa\ud800"}]}), (502, "not-fhir-json")),
+        (fhir({**PT_01, "extension": [{"url": "\udfff"}]}), (502, "not-fhir-json")),
         (Said(body=[]), (502, "not-fhir-json")),
         (fhir([PT_01]), (502, "not-fhir-json")),
         (fhir({**PT_01, "resourceType": "Practitioner"}), (502, "malformed-resource")),
