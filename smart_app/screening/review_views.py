@@ -149,12 +149,14 @@ class Blocker:
 class SignView:
     """The sign panel. ``displayed_hash`` goes back with the form; a page that has changed since is refused.
 
+    ``button`` says what signing does; ``button_unwritten`` the same while a choice that writes nothing is ticked.
     ``choices`` are write, restricted, keep and copy-by-hand; none is chosen for a minor (safety rule 13).
     """
 
     may_sign: bool
     blockers: tuple[Blocker, ...]
     button: str
+    button_unwritten: str
     statement: str
     release_notice: str
     choices: tuple[Choice, ...]

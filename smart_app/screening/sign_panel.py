@@ -20,8 +20,9 @@ def build_sign(app: Services, who: Acting, material: Material) -> SignView:
     banner = build_banner(app, who, material.chart)
     name = patient.name
     button = f"Sign and write {say_count(plan.written_count, 'item')} to the chart of {name}"
+    unwritten = f"Sign for {name}; nothing is written"
     if plan.choice not in {None, WriteChoice.WRITE, WriteChoice.RESTRICTED} or not plan.written_count:
-        button = f"Sign for {name}; nothing is written"
+        button = unwritten
     if plan.choice is None:
         button = f"Sign for {name}, as chosen above"
     supervisor = f"your supervisor, {material.supervisor_name}," if material.supervisor_name else "your supervisor"
@@ -30,6 +31,7 @@ def build_sign(app: Services, who: Acting, material: Material) -> SignView:
         may_sign=not blockers,
         blockers=blockers,
         button=button,
+        button_unwritten=unwritten,
         statement=(
             f"{signer}, for {name}, born {banner.born}, MRN {banner.mrn}, visit: {banner.visit}. "
             "Patient, visit and user are checked again before each item is sent."

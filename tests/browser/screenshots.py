@@ -18,8 +18,8 @@ FOLDER = Path("docs/screenshots")
 WIDTHS = (1280, 400)
 DRAWN = (
     "launcher", "home-empty", "home-alert", "start", "form", "form-half", "form-not-saved", "form-risk", "form-missing",
-    "review", "review-ready", "review-incomplete", "review-minor", "encounter", "alert", "outcome", "history",
-    "worklist", "logged-out", "error", "session-over-answers-kept", "session-over",
+    "form-conflict", "review", "review-ready", "review-incomplete", "review-minor", "encounter", "alert", "outcome",
+    "history", "worklist", "logged-out", "error", "session-over-answers-kept", "session-over",
 )  # fmt: skip
 ALSO_DARK = ("home-alert", "form-half", "review", "outcome")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from playwright.sync_api import Route
 
@@ -20,6 +20,8 @@ def visit_states(desk: Desk) -> Iterator[str]:
     yield from _reviewing(desk)
     yield from _signing(desk)
     yield from _other_results(desk)
+    yield from _two_devices(desk)
+    yield from _other_outcomes(desk)
     yield from _errors(desk)
 
 
@@ -132,6 +134,57 @@ def _other_results(desk: Desk) -> Iterator[str]:
     desk.answer(GAD7)
     desk.finish()
     yield "review-may-not-sign"
+
+
+def _two_devices(desk: Desk) -> Iterator[str]:
+    desk.launch_form("pt-06")
+    other = desk.open_tab()
+    other.page.goto(desk.page.url)
+    other.page.locator("#keys:not([hidden])").wait_for()
+    other.page.keyboard.press("1")
+    other.wait_for_saves("1 answer saved")
+    other.page.close()
+    desk.page.keyboard.press("3")
+    desk.page.get_by_role("button", name="Take that answer").wait_for()
+    yield "form-conflict"
+    desk.page.get_by_role("button", name="Finish later").click()
+    desk.page.get_by_role("heading", name="What to do").wait_for()
+    yield "error-conflict"
+
+
+def _other_outcomes(desk: Desk) -> Iterator[str]:
+    page = desk.page
+    _give(desk, "pt-08", PHQ9)
+    page.get_by_text("Hand over to a named person").click()
+    page.get_by_label("Who has accepted").fill("Dr. Ines Lindqvist")
+    page.get_by_role("button", name="Record the hand-over").click()
+    page.locator(".alert--held").wait_for()
+    yield "review-handed-over"
+    page.get_by_label("Do not write it; keep it in this app").check()
+    page.locator("#sign-panel .button--primary").click()
+    page.locator("#problems").wait_for()
+    yield "review-problem"
+    page.locator("#choice_reason").fill("wishes of the patient")
+    desk.sign()
+    yield "outcome-kept"
+    _give(desk, "pt-09", GAD7, withhold="Observation.c")
+    yield "review-not-supported"
+    desk.sign()
+    yield "outcome-not-supported"
+    _give(desk, "pt-09", GAD7, user="prac-ferreira")
+    desk.sign()
+    yield "outcome-waits-for-co-signature"
+    desk.launch("pt-09", user="prac-lindqvist")
+    page.get_by_role("link", name="Co-sign").first.click()
+    page.get_by_role("button", name="Co-sign").wait_for()
+    yield "outcome-to-co-sign"
+
+
+def _give(desk: Desk, patient: str, answers: Mapping[str, int], **parameters: str) -> None:
+    desk.launch(patient, **parameters)
+    desk.start("PHQ-9" if answers is PHQ9 else "GAD-7")
+    desk.answer(answers)
+    desk.finish()
 
 
 def _errors(desk: Desk) -> Iterator[str]:

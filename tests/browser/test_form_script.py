@@ -91,6 +91,9 @@ def test_an_answer_of_another_tab_is_shown_and_never_overwritten(desk: Desk) -> 
     desk.page.keyboard.press("3")
     desk.page.get_by_role("button", name="Take that answer").wait_for()
     assert codes(desk) == {"phq9-1": code_of("phq9-1", 1)}
+    said = desk.page.locator("#q-phq9-1 .question__state").inner_text()
+    assert "Another page saved: “Several days”. Yours is not saved." in said
+    assert not said.startswith("Saved")
     desk.page.get_by_role("button", name="Take that answer").click()
 
     desk.wait_for_saves("1 answer saved")

@@ -106,6 +106,29 @@ def test_a_gad7_is_given_signed_and_in_the_chart(chromium: Browser, site: Site) 
     assert "suicide" in note_of(site).lower()
 
 
+@pytest.mark.parametrize("script", [True, False])
+def test_a_result_kept_here_says_so_on_the_button_asks_for_the_reason_and_writes_nothing(
+    script: bool, chromium: Browser, site: Site
+) -> None:
+    with launched(chromium, site, Way(hand=Mouse(), button="Launch in this tab", script=script)) as desk:
+        desk.start("GAD-7")
+        desk.answer(GAD7 | {"gad7-8": 1})
+        desk.finish()
+        panel = desk.app.locator("#sign-panel")
+        panel.get_by_role(
+            "button", name="Sign and write 13 items to the chart of Delgado-Quinn, Rosa", exact=True
+        ).wait_for()
+        panel.get_by_label("Do not write it; keep it in this app").check()
+        panel.get_by_role("button", name="Sign for Delgado-Quinn, Rosa; nothing is written", exact=True).click()
+        desk.app.locator("#problems").get_by_role("link").click()
+        assert desk.app.locator("#choice_reason").get_attribute("aria-invalid") == "true"
+        desk.app.locator("#choice_reason").fill("the patient asked for it")
+        desk.sign()
+        assert "nothing was written" in desk.app.get_by_role("heading", level=1).inner_text()
+
+    assert [site.resources(kind) for kind in ("QuestionnaireResponse", "Observation", "DocumentReference")] == [[]] * 3
+
+
 def assert_in_chart(site: Site, *, total: tuple[str, int], panel: str, items: list[str]) -> None:
     """Hold the whole of what one signature wrote against its answers, patient, visit and signer."""
     (response,), (note,), (provenance,) = (

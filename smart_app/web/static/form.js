@@ -24,6 +24,11 @@ function show(question, template, words) {
   question.row.classList.toggle("question--conflict", template === "state-conflict");
 }
 
+function wording(question, code) {
+  const theirs = question.radios.find((radio) => radio.value === code);
+  return theirs ? `“${theirs.nextSibling.textContent.trim()}”` : "no answer"; // the words of the option, without its points
+}
+
 function choose(question, code) {
   question.radios.forEach((radio) => { radio.checked = radio.value === code; });
   question.value = code;
@@ -61,7 +66,7 @@ function settle(question, sent, report) {
   if (result.kind === "conflict") {
     question.conflict = result;
     question.saved = result.code;
-    show(question, "state-conflict", result.words);
+    show(question, "state-conflict", `Another page saved: ${wording(question, result.code)}. Yours is not saved.`);
   } else {
     question.saved = sent;
     question.seen.value = result.version;

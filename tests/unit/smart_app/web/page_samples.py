@@ -348,6 +348,7 @@ REVIEW = rv.ReviewView(
             ),
         ),
         button="Sign and write 14 items to the chart of Zoë Nguyễn-O'Brien",
+        button_unwritten="Sign for Zoë Nguyễn-O'Brien; nothing is written",
         statement="Signed by Miriam Okafor, MD, for Nguyễn-O'Brien, Zoë, MRN 00482913, visit of today 10:30.",
         release_notice="The patient, and any proxy, may read this at once in the portal.",
         choices=(
