@@ -72,7 +72,7 @@ def build_services(settings: Settings, *, units: Units, clock: Callable[[], date
 def create_app(settings: Settings, *, units: Units | None = None, clock: Callable[[], datetime] = utc_now) -> Flask:
     """Make the web app of one process, after a fork. Raises: SettingsError, StorageError, MalformedInstrument."""
     from smart_app.web.app import WebOptions  # noqa: PLC0415  # the worker needs no Flask
-    from smart_app.web.app import create_app as create_web_app  # noqa: PLC0415
+    from smart_app.web.app import create_app as create_web_app  # noqa: PLC0415  # the same
 
     services = build_services(settings, units=units or open_units(settings), clock=clock)
     options = WebOptions(
