@@ -15,9 +15,9 @@ from smart_app.model.screening import SavedAnswer, SavedStatus, Screening, Scree
 class IncomingAnswer:
     """One save as a page sends it.
 
-    ``sequence`` counts this page's saves of this item from 1; ``seen_version`` is the item's version the page last
+    ``sequence`` counts what this page has sent, from 1; ``seen_version`` is the item's version the page last
     knew (0 = none). ``code`` is None unless ``status`` is answered. ``whole_form``: posted with all other items, not
-    because it was just chosen.
+    because it was just chosen; of two forms with one number the later to arrive is the newer.
     """
 
     link_id: str
@@ -50,17 +50,17 @@ class SaveResult:
 def save_answer(screening: Screening, incoming: IncomingAnswer, *, now: datetime, user: User) -> SaveResult:
     """Apply one save.
 
-    Late: this page has already sent a newer save of the item, so the older one, arriving now, is ignored.
+    Late: a newer save of the item, or a newer whole form with it, has come from this page: this one is ignored.
     Conflict: another page changed the item since this page last saw it; nothing is overwritten, both are shown.
     Unchanged: it says what stands. A page that chose it anew gets a version for it all the same, so that an older save
-    of that page, arriving later, is known to be late; a whole form posted again adds none.
+    of that page, arriving later, is known to be late; a whole form adds none, its number is remembered (``restated``).
     Raises: IllegalMove when the screening is no longer in progress.
     """
     if screening.state is not ScreeningState.IN_PROGRESS:
         raise IllegalMove(f"answers cannot be saved into a screening that is {screening.state}")
     standing = screening.current(incoming.link_id)
-    same_page = [s for s in screening.history(incoming.link_id) if s.device == incoming.device]
-    if same_page and same_page[-1].sequence >= incoming.sequence:
+    newest = screening.newest_sequence(incoming.device, incoming.link_id)
+    if newest > incoming.sequence or (newest == incoming.sequence and not incoming.whole_form):
         return SaveResult(kind=SaveKind.LATE, screening=screening, standing=standing)
     saved = SavedAnswer(
         link_id=incoming.link_id,
@@ -74,7 +74,8 @@ def save_answer(screening: Screening, incoming: IncomingAnswer, *, now: datetime
     )
     restated = incoming.status is SavedStatus.CLEARED if standing is None else saved.says_the_same_as(standing)
     if restated and incoming.whole_form:
-        return SaveResult(kind=SaveKind.UNCHANGED, screening=screening, standing=standing)
+        noted = screening.restate(incoming.link_id, incoming.device, incoming.sequence)
+        return SaveResult(kind=SaveKind.UNCHANGED, screening=noted, standing=standing)
     if not restated and not knows_what_stands(screening, incoming.link_id, incoming.device, incoming.seen_version):
         return SaveResult(kind=SaveKind.CONFLICT, screening=screening, standing=standing)
     kind = SaveKind.UNCHANGED if restated else SaveKind.SAVED

@@ -60,6 +60,15 @@ class SavedAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Restated:
+    """A page's whole form said again what stood of an item: no new save, but older saves of that page are late."""
+
+    link_id: str
+    device: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Giving:
     """Who and how (design section 3): kept on each screening and written with it.
 
@@ -81,6 +90,7 @@ class Screening:
 
     ``identity`` is the patient as the EHR showed them at the start: for the list of alerts, where no chart is open.
     ``purged_at``: when retention erased the answers, whose copy is in the chart; None while they are here.
+    ``restated`` holds one entry per page and item, the newest.
     """
 
     id: UUID
@@ -99,6 +109,7 @@ class Screening:
     identity: PatientIdentity | None = None
     purged_at: datetime | None = None
     answers: tuple[SavedAnswer, ...] = ()
+    restated: tuple[Restated, ...] = ()
     version: int = 1
 
     def current(self, link_id: str) -> SavedAnswer | None:
@@ -113,6 +124,21 @@ class Screening:
     def history(self, link_id: str) -> tuple[SavedAnswer, ...]:
         """Give every save of an item, oldest first."""
         return tuple(saved for saved in self.answers if saved.link_id == link_id)
+
+    def newest_sequence(self, device: str, link_id: str | None = None) -> int:
+        """Give the highest number that has come from a page, of one item or of any; 0 when none has."""
+        heard: tuple[SavedAnswer | Restated, ...] = (*self.answers, *self.restated)
+        return max(
+            (one.sequence for one in heard if one.device == device and link_id in {None, one.link_id}), default=0
+        )
+
+    def restate(self, link_id: str, device: str, sequence: int) -> Self:
+        """Remember that a page's whole form said again what stands of an item."""
+        if sequence <= self.newest_sequence(device, link_id):
+            return self
+        others = (one for one in self.restated if (one.link_id, one.device) != (link_id, device))
+        newest = Restated(link_id=link_id, device=device, sequence=sequence)
+        return replace(self, restated=(*others, newest))
 
     def told_history(self, link_id: str) -> tuple[SavedAnswer, ...]:
         """Give an item's saves as people are told them: each answer once, when it was first said, not each restating.

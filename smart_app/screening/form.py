@@ -25,8 +25,11 @@ from smart_app.screening.wording import say_points
 from smart_app.services import Acting, Services
 
 
-def view_form(app: Services, who: Acting, screening_id: UUID) -> FormView:
-    """Show the form. Raises: NotThisPatient, IllegalMove (no longer in progress), DraftTooOld (and stops it)."""
+def view_form(app: Services, who: Acting, screening_id: UUID, *, device: str | None = None) -> FormView:
+    """Show the form, to a page that is there already (``device``) or to a new one.
+
+    Raises: NotThisPatient, IllegalMove (no longer in progress), DraftTooOld (and stops it).
+    """
     with permitted(app, who, Right.ENTER):
         with app.units.read() as unit:
             screening = get_screening(unit, who, screening_id)
@@ -38,22 +41,21 @@ def view_form(app: Services, who: Acting, screening_id: UUID) -> FormView:
         with app.units.write() as unit:
             unit.audit.append(event(who, AuditAction.SCREENING_VIEWED, screening_id))
             unit.commit()
-    return build_form(app, who, get_chart(app, who), screening)
+    return build_form(app, who, get_chart(app, who), screening, device=device or app.new_secret())
 
 
 def view_hand_in(app: Services, who: Acting, screening_id: UUID, posted: PostedForm, result: HandInResult) -> FormView:
     """Show the form again as it was sent, with what must be answered first."""
-    view = view_form(app, who, screening_id)
+    view = view_form(app, who, screening_id, device=posted.device)
     return replace(
         view,
-        device=posted.device,
         items=tuple(_as_posted(item, posted.codes.get(item.link_id, "")) for item in view.items),
         missing=result.missing,
         differences=result.differences,
     )
 
 
-def build_form(app: Services, who: Acting, chart: Chart, screening: Screening) -> FormView:
+def build_form(app: Services, who: Acting, chart: Chart, screening: Screening, *, device: str) -> FormView:
     """Build the page of a draft."""
     instrument = get_instrument(app.library, screening.instrument_id)
     answers = current_answers(instrument, screening)
@@ -69,7 +71,8 @@ def build_form(app: Services, who: Acting, chart: Chart, screening: Screening) -
         licence=licence_of(instrument),
         language=instrument.language,
         giving=say_giving(screening.giving, dict(app.rules.languages)),
-        device=app.new_secret(),
+        device=device,
+        sequence=screening.newest_sequence(device),
         items=_build_items(app, who, instrument, screening, answers),
         total=say_total(app, instrument, screening),
         risk_notice=say_risk_notice(instrument, [alert for alert in alerts if alert.is_open]),

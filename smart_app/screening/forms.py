@@ -26,13 +26,15 @@ class PostedForm:
     """The whole form at hand-in.
 
     ``codes``: linkId → option code, DECLINED, or "" for blank. ``seen``: linkId → version that the page knew (0: none).
-    ``accept_missing``: "hand in incomplete" was confirmed. ``keep``: linkId → "posted" or "saved", the answers to the
-    differences asked about; ``keep_seen``: linkId → saved version that was shown beside the question.
+    ``sequence``: the page's number of this posting, 0 where it is not known. ``accept_missing``: "hand in incomplete"
+    was confirmed. ``keep``: linkId → "posted" or "saved", the answers to the differences asked about; ``keep_seen``:
+    linkId → saved version that was shown beside the question.
     """
 
     device: str
     codes: Mapping[str, str]
     seen: Mapping[str, int]
+    sequence: int = 0
     accept_missing: bool = False
     keep: Mapping[str, str] = field(default_factory=dict)
     keep_seen: Mapping[str, int] = field(default_factory=dict)

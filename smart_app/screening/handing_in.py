@@ -57,7 +57,7 @@ def _hand_in(
         instrument = get_instrument(app.library, screening.instrument_id)
         over = find_refusal(app, screening, who.now)
         if over is not None:
-            sent = [_incoming(screening, link_id, code, posted.device, 0) for link_id, code in posted.codes.items()]
+            sent = [_incoming(screening, link_id, posted, 0) for link_id in posted.codes]
             good, _ = sort_incoming(instrument, sent)
             refusal = refuse(app, who, unit, instrument, screening, incoming=good, why=over)
             return HandInResult(handed_in=False, missing=(), differences=(), alerts_opened=0), refusal
@@ -69,13 +69,16 @@ def _hand_in(
         missing = find_missing(instrument, screening)
         ready = not differences and (not missing or posted.accept_missing)
         ready = ready and fault is None and who.standing is SessionStanding.LIVE
+        noted = _restate(screening, posted)
         if ready:
-            screening = unit.screenings.save(screening.hand_in(who.now))
+            screening = unit.screenings.save(noted.hand_in(who.now))
             unknown = open_alerts(app, who, unit, instrument, screening, changed=(), handed_in=True)
             opened += unknown
             for alert in unknown:
                 unit.audit.append(event(who, AuditAction.ALERT_OPENED, alert.id, rule=alert.rule_id))
             unit.audit.append(event(who, AuditAction.SCREENING_HANDED_IN, screening.id, missing=len(missing)))
+        elif noted is not screening:
+            unit.screenings.save(noted)
         unit.commit()
     result = HandInResult(
         handed_in=ready,
@@ -93,7 +96,7 @@ def _open_for_differences(
     instrument = get_instrument(app.library, screening.instrument_id)
     opened: list[Alert] = []
     for item in differing:
-        answer = _incoming(screening, item.link_id, posted.codes.get(item.link_id, ""), posted.device, 0)
+        answer = _incoming(screening, item.link_id, posted, 0)
         opened += open_for_unsaved(app, who, unit, instrument, screening, answer=answer)
     for alert in opened:
         unit.audit.append(event(who, AuditAction.ALERT_OPENED, alert.id, rule=alert.rule_id))
@@ -123,7 +126,7 @@ def compare_with_saved(
         if link_id in known and kept != "posted" and (not code or not current):
             differing.append(instrument.by_link_id[link_id])
             continue
-        incoming.append(_incoming(screening, link_id, code, posted.device, version))
+        incoming.append(_incoming(screening, link_id, posted, version))
     order = {item.link_id: place for place, item in enumerate(instrument.items)}
     incoming.sort(key=lambda answer: order.get(answer.link_id, len(order)))
     differing.sort(key=lambda item: order[item.link_id])
@@ -153,17 +156,25 @@ def _is_handed_in_already(app: Services, screening: Screening, posted: PostedFor
     return compare_with_saved(get_instrument(app.library, screening.instrument_id), screening, posted) == ([], [])
 
 
-def _incoming(screening: Screening, link_id: str, code: str, device: str, version: int) -> IncomingAnswer:
+def _restate(screening: Screening, posted: PostedForm) -> Screening:
+    """Remember the form's number for what it says and what stands, so that an older save of the page is late."""
+    for link_id, code in posted.codes.items():
+        if code == saved_code(screening.current(link_id)):
+            screening = screening.restate(link_id, posted.device, posted.sequence)
+    return screening
+
+
+def _incoming(screening: Screening, link_id: str, posted: PostedForm, version: int) -> IncomingAnswer:
+    code = posted.codes.get(link_id, "")
     status = SavedStatus.ANSWERED
     if code in ("", DECLINED):
         status = SavedStatus.DECLINED if code else SavedStatus.CLEARED
-    sequences = [saved.sequence for saved in screening.history(link_id) if saved.device == device]
     return IncomingAnswer(
         link_id=link_id,
         status=status,
         code=code if status is SavedStatus.ANSWERED else None,
-        device=device,
-        sequence=max(sequences, default=0) + 1,
+        device=posted.device,
+        sequence=max(posted.sequence, screening.newest_sequence(posted.device, link_id) + 1),
         seen_version=version,
     )
 

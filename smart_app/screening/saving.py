@@ -160,11 +160,12 @@ def apply_saves(
     views: list[SavedView] = []
     events: list[AuditEvent] = []
     changed: list[str] = []
-    grew = False
+    noted = False
     opened: tuple[Alert, ...] = ()
     for answer in incoming:
         result = save_answer(screening, answer, now=who.now, user=who.user)
-        grown = result.screening is not screening
+        grown = len(result.screening.answers) > len(screening.answers)
+        noted = noted or result.screening is not screening
         screening = result.screening
         standing = result.standing
         views.append(
@@ -180,7 +181,6 @@ def apply_saves(
         if result.kind is SaveKind.SAVED:
             changed.append(answer.link_id)
         if grown:
-            grew = True
             version = 0 if standing is None else standing.version
             events.append(event(who, AuditAction.ANSWER_SAVED, screening.id, link_id=answer.link_id, version=version))
         elif result.kind is SaveKind.CONFLICT:
@@ -189,7 +189,7 @@ def apply_saves(
             )
         if result.kind in {SaveKind.CONFLICT, SaveKind.LATE}:
             opened += open_for_unsaved(app, who, unit, instrument, screening, answer=answer)
-    if grew:
+    if noted:
         screening = unit.screenings.save(screening)
         opened += open_alerts(app, who, unit, instrument, screening, changed=changed, handed_in=False)
     events += [event(who, AuditAction.ALERT_OPENED, alert.id, rule=alert.rule_id) for alert in opened]

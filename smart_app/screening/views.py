@@ -226,6 +226,7 @@ class Difference:
 class FormView:
     """The form of one screening. ``device`` is this page's random id; it goes back with every save and the hand-in.
 
+    ``sequence`` is the highest number that has come from it: a page counts on from there.
     ``missing`` and ``differences`` are filled after a hand-in that needs an answer to them. ``total`` is "" until
     every scored item is answered. ``risk_notice`` is filled once a risk answer stands.
     """
@@ -240,6 +241,7 @@ class FormView:
     language: str
     giving: str
     device: str
+    sequence: int
     items: tuple[ItemView, ...]
     answered: int
     count: int

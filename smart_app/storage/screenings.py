@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, RowMapping, func, select
 
 from smart_app.model.identity import PatientIdentity, PatientKey, User
-from smart_app.model.screening import UNSIGNED, Giving, SavedAnswer, SavedStatus, Screening, ScreeningState
+from smart_app.model.screening import UNSIGNED, Giving, Restated, SavedAnswer, SavedStatus, Screening, ScreeningState
 from smart_app.storage.cipher import SealedField
 from smart_app.storage.errors import HistoryLost, UnknownScreening
 from smart_app.storage.repository import Repository, is_patient, patient_of, patient_values
@@ -25,6 +25,7 @@ class _Secrets:
     ended_reason: str | None
     comment: str
     identity: PatientIdentity | None = None
+    restated: tuple[Restated, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +144,7 @@ class Screenings(Repository):
             ended_reason=screening.ended_reason,
             comment=screening.comment,
             identity=screening.identity,
+            restated=screening.restated,
         )
         return {
             **patient_values(screening.patient),
@@ -175,6 +177,7 @@ class Screenings(Repository):
             identity=secrets.identity,
             purged_at=row["purged_at"],
             answers=answers,
+            restated=secrets.restated,
             version=row["version"],
         )
 

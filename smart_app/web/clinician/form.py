@@ -20,7 +20,7 @@ from smart_app.screening.errors import InvalidField
 from smart_app.screening.forms import PostedForm
 from smart_app.screening.views import FormView
 from smart_app.web.clinician.blueprint import acting, clinician
-from smart_app.web.clinician.posted_answers import parse_form, parse_saves, parse_sequence, saves_of
+from smart_app.web.clinician.posted_answers import parse_form, parse_saves, saves_of
 from smart_app.web.clinician.rendering import render_page
 from smart_app.web.refusals import SaveConflict, SavedOnly
 from smart_app.web.request_services import services
@@ -67,8 +67,7 @@ def hand_in(screening_id: UUID) -> ResponseReturnValue:
 
 
 def _save(screening_id: UUID, posted: PostedForm) -> None:
-    saves = saves_of(posted, sequence=parse_sequence(request.form))
-    report = workflow.save_answers(services(), acting(), screening_id, saves)
+    report = workflow.save_answers(services(), acting(), screening_id, saves_of(posted))
     if any(save.kind == SaveKind.CONFLICT for save in report.saves):
         raise SaveConflict
 

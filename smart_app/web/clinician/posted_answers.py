@@ -49,7 +49,8 @@ def _parse_save(values: Mapping[str, Any], device: str) -> IncomingAnswer:
 def parse_form(form: MultiDict[str, str]) -> PostedForm:
     """Parse the whole form as a browser sends it, with or without our script. Raises: InvalidField.
 
-    ``seen.<linkId>`` stands in the form for every item; ``item.<linkId>`` only where something is chosen.
+    ``seen.<linkId>`` stands in the form for every item; ``item.<linkId>`` only where something is chosen. ``sequence``
+    is the number of the last save that the page has sent: the form comes after it.
     """
     seen = {
         name.removeprefix(_SEEN): parse_number(value, "seen") for name, value in form.items() if name.startswith(_SEEN)
@@ -62,6 +63,7 @@ def parse_form(form: MultiDict[str, str]) -> PostedForm:
         device=_text(form, "device"),
         codes={link_id: sent.get(link_id, "") for link_id in {**seen, **sent}},
         seen={link_id: seen.get(link_id, 0) for link_id in {**seen, **sent}},
+        sequence=parse_number(form.get("sequence", "0"), "sequence") + 1,
         accept_missing=form.get("incomplete") == "yes",
         keep=keep,
         keep_seen={
@@ -72,7 +74,7 @@ def parse_form(form: MultiDict[str, str]) -> PostedForm:
     )
 
 
-def saves_of(posted: PostedForm, *, sequence: int) -> tuple[IncomingAnswer, ...]:
+def saves_of(posted: PostedForm) -> tuple[IncomingAnswer, ...]:
     """Make saves of what the form holds; a blank says nothing, for without our script nothing can be taken back."""
     return tuple(
         IncomingAnswer(
@@ -80,18 +82,13 @@ def saves_of(posted: PostedForm, *, sequence: int) -> tuple[IncomingAnswer, ...]
             status=SavedStatus.DECLINED if code == DECLINED else SavedStatus.ANSWERED,
             code=None if code == DECLINED else code,
             device=posted.device,
-            sequence=sequence,
+            sequence=posted.sequence,
             seen_version=posted.seen[link_id],
             whole_form=True,
         )
         for link_id, code in posted.codes.items()
         if code
     )
-
-
-def parse_sequence(form: MultiDict[str, str]) -> int:
-    """Give the number that comes after the last save of this page. Raises: InvalidField."""
-    return parse_number(form.get("sequence", "0"), "sequence") + 1
 
 
 def _mapping(value: object, field: str) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ const questions = [...form.querySelectorAll(".question")].map((row) => ({
   seen: row.querySelector("input[type=hidden]"), value: "", saved: "", busy: false, failed: "", conflict: null,
 }));
 const undo = [];
-let sequence = 0, current = null, keysOn = true, leaving = false, toldAt = 0, telling = 0;
+let sequence = Number(form.elements.sequence.value), current = null, keysOn = true, leaving = false, toldAt = 0, telling = 0;
 
 const value = (question) => (question.radios.find((radio) => radio.checked) || { value: "" }).value;
 const part = (id) => document.getElementById(id).content.cloneNode(true);
@@ -63,7 +63,7 @@ function settle(question, sent, report) {
   const result = report.saves.find((one) => one.link_id === question.link);
   question.failed = "";
   if (result.code === "cleared") result.code = "";
-  if (result.kind === "conflict") {
+  if (result.kind === "conflict" || (result.kind === "late" && result.code !== sent)) {
     question.conflict = result;
     question.saved = result.code;
     show(question, "state-conflict", `Another page saved: ${wording(question, result.code)}. Yours is not saved.`);
@@ -185,7 +185,7 @@ questions.forEach((question) => {
 makeCurrent(questions.find((question) => question.value === ""));
 document.addEventListener("keydown", onKey);
 form.addEventListener("click", onClick);
-form.addEventListener("submit", () => { leaving = true; form.elements.sequence.value = sequence; });
+form.addEventListener("submit", () => { leaving = true; form.elements.sequence.value = sequence; sequence += 1; });
 window.addEventListener("pageshow", () => { leaving = false; });
 window.addEventListener("online", () => questions.filter((question) => question.failed).forEach(save));
 window.addEventListener("beforeunload", (event) => { if (!leaving && questions.some(unsaved)) event.preventDefault(); });

@@ -11,7 +11,7 @@ from smart_app.model.alert import AlertState
 from smart_app.model.approval import Approval
 from smart_app.model.identity import PatientKey
 from smart_app.model.ledger import LedgerRow, RowState
-from smart_app.model.screening import Screening, ScreeningState
+from smart_app.model.screening import Restated, Screening, ScreeningState
 from smart_app.storage.errors import (
     AlreadyExists,
     HistoryLost,
@@ -70,6 +70,7 @@ def test_a_screening_comes_back_with_every_save_in_order(units: Units) -> None:
         comment="spoke slowly",
         identity=make_identity(),
         answers=answers,
+        restated=(Restated(link_id="phq9-1", device="page", sequence=7),),
         version=4,
     )
     assert _is_full(screening, but=frozenset({"purged_at"}))

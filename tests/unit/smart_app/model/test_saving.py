@@ -121,9 +121,23 @@ def test_a_page_that_restated_what_another_saved_does_not_take_it_away_from_that
     assert (other.kind, standing(other.screening)) == (SaveKind.CONFLICT, "1")
 
 
+def test_a_whole_form_outlives_the_older_saves_of_its_page_that_it_took_back() -> None:
+    saved = arrive_all(DRAFT, [save_of("1", 1), save_of("1", 3, whole_form=True)])
+    late = arrive(saved, save_of("0", 2, seen=1))
+    assert (late.kind, standing(late.screening)) == (SaveKind.LATE, "1")
+    assert arrive(saved, save_of("0", 2, device="another page", seen=1)).kind is SaveKind.SAVED
+    assert arrive(saved, save_of("0", 4, seen=1)).kind is SaveKind.SAVED
+
+
+def test_of_two_whole_forms_with_one_number_the_later_to_arrive_stands() -> None:
+    end = arrive_all(DRAFT, [save_of("1", 1, whole_form=True), save_of("0", 1, seen=1, whole_form=True)])
+    assert standing(end) == "0"
+
+
 def test_the_whole_form_posted_again_and_again_adds_no_version_and_history_folds_what_is_restated() -> None:
     restated = arrive_all(DRAFT, [save_of("1", 1), save_of("1", 2, seen=1), save_of("0", 3, seen=2), save_of("1", 4)])
     assert [saved.version for saved in restated.history(ITEM)] == [1, 2, 3, 4]
     assert [saved.version for saved in restated.told_history(ITEM)] == [1, 3, 4]
     posted = arrive_all(restated, [save_of("1", sequence, whole_form=True) for sequence in range(5, 9)])
-    assert posted is restated
+    assert posted.answers == restated.answers
+    assert [one.sequence for one in posted.restated] == [8]

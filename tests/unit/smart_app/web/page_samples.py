@@ -157,6 +157,7 @@ FORM = v.FormView(
     language="en",
     giving="Answered by the patient, asked by Miriam Okafor, MD",
     device="device-1",
+    sequence=0,
     items=tuple(
         v.ItemView(
             link_id=item.link_id,
