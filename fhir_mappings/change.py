@@ -1,17 +1,19 @@
-"""Change over time, never flattered: reliable change, response, remission and worsening, each with its citation.
+"""Change over time, never flattered: the series of a score, its points, and what changed since which of them.
 
-A series is one score of one informant and one edition of the instrument. Response and remission need a baseline at or
-above the cut-off; no favourable badge stands while the result has an open alert; only final, amended and corrected
-results count. Higher is worse, as in every instrument shipped. Points throughout.
+A series is one score of one informant and one edition of the instrument; only final, amended and corrected results
+count (safety rule 14). What a difference means is judged by published figures (judgement.py): a favorable badge never
+stands while the result has an open alert, nor beside a prorated total. Points throughout, higher is worse.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from fhir_mappings.administration import Informant
-from fhir_mappings.instrument import ChangeKind, ChangeThreshold, Points, ScoreDefinition
+from fhir_mappings.judgement import Judgement, Verdict, judge_change
 from fhir_mappings.r4 import PartialDateTime
+from fhir_mappings.score_definition import ChangeKind, ChangeThreshold, Points, ScoreDefinition
 
 COUNTED_STATUSES = frozenset({"final", "amended", "corrected"})
 
@@ -42,6 +44,7 @@ class Point:
 
     `score_id` is the ScoreDefinition's; `informant` and `edition` (Instrument.edition) are None where the source does
     not tell; `status` is FHIR's; `reference` is the chart's Observation ("Observation/3") where there is one.
+    `prorated`: filled in by a missing-item rule.
     """
 
     score_id: str
@@ -52,22 +55,27 @@ class Point:
     edition: str | None
     status: str
     reference: str | None = None
+    prorated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """The difference from one earlier point: `delta` in points (below 0 is better), `percent` of that point.
 
-    `badge` None: no published figure, or withheld (`withheld`: an alert is open). `threshold` is the figure that gave
-    the badge. `assumed_series`: informant or edition of the earlier point is not recorded.
+    `judgements`: what each kind of published figure says. `badge`: the one that counts most, None where no reliable
+    change is published or it is withheld; `threshold` is the figure that gave it. `withheld`: a favorable judgement is
+    not made, for an alert is open or a total is `prorated`. `assumed_series`: informant or edition of the earlier
+    point is not recorded.
     """
 
     baseline: Point
     delta: Points
     percent: int | None
+    judgements: tuple[Judgement, ...]
     badge: Badge | None
     threshold: ChangeThreshold | None
     withheld: bool = False
+    prorated: bool = False
     assumed_series: bool = False
 
 
@@ -110,12 +118,21 @@ def measure_change(
 
 
 def fold_points(points: Iterable[Point]) -> tuple[Point, ...]:
-    """Fold points of the same event into one, only if they are identical in time, value, informant and edition.
+    """Fold points of the same event into one, only if they are identical in value, and in either reference or time.
 
-    Our own copy and the chart's are the same event where what both tell agrees; ours is kept, it tells more.
+    The chart's copy of what this app wrote has the reference that our point has; other copies are the same event where
+    time, informant and edition agree as far as both tell them. Ours is kept, it tells more.
     """
+    points = tuple(points)
+    written = {(point.reference, point.score_id, point.value) for point in points if point.source is Source.APP}
     folded: dict[object, Point] = {}
     for point in points:
+        if (
+            point.source is Source.CHART
+            and point.reference is not None
+            and (point.reference, point.score_id, point.value) in written
+        ):
+            continue
         key = (point.score_id, point.at.earliest, point.at.precision, point.value)
         known = folded.get(key)
         if known is None:
@@ -148,58 +165,36 @@ def _change(
 ) -> Change:
     """Judge one difference; `whole`: since the baseline, where response and remission are judged too."""
     delta = current.value - baseline.value
-    judged = _judge_course(definition, baseline, current) if whole else None
-    badge, threshold = judged or _judge_difference(definition, delta)
-    withheld = alert_open and badge in FAVORABLE
+    prorated = current.prorated or baseline.prorated
+    judgements = judge_change(definition, baseline.value, current.value, whole=whole, withhold=alert_open or prorated)
+    badge, threshold = _choose_badge(judgements)
     return Change(
         baseline=baseline,
         delta=delta,
         percent=round(delta * 100 / baseline.value) if baseline.value else None,
-        badge=None if withheld else badge,
-        threshold=None if withheld else threshold,
-        withheld=withheld,
+        judgements=judgements,
+        badge=badge,
+        threshold=threshold,
+        withheld=any(one.verdict is Verdict.WITHHELD for one in judgements),
+        prorated=prorated,
         assumed_series=baseline.informant is None or baseline.edition is None,
     )
 
 
-def _judge_course(definition: ScoreDefinition, baseline: Point, current: Point) -> tuple[Badge, ChangeThreshold] | None:
-    """Give remission or response, whichever is reached first in that order; both only from a baseline that counts."""
-    remission = definition.find_change(ChangeKind.REMISSION)
-    if (
-        remission is not None
-        and remission.score_below is not None
-        and _counts_as_baseline(definition, remission, baseline)
-        and current.value < remission.score_below
-    ):
-        return Badge.REMISSION, remission
-    response = definition.find_change(ChangeKind.RESPONSE)
-    if (
-        response is not None
-        and response.percent is not None
-        and _counts_as_baseline(definition, response, baseline)
-        and (baseline.value - current.value) * 100 >= response.percent * baseline.value
-    ):
-        return Badge.RESPONSE, response
-    return None
+_BADGES: Final = {
+    (ChangeKind.REMISSION, Verdict.BETTER): Badge.REMISSION,
+    (ChangeKind.RESPONSE, Verdict.BETTER): Badge.RESPONSE,
+    (ChangeKind.RELIABLE, Verdict.BETTER): Badge.RELIABLE_IMPROVEMENT,
+    (ChangeKind.RELIABLE, Verdict.WORSE): Badge.WORSENING,
+    (ChangeKind.RELIABLE, Verdict.NOT_REACHED): Badge.NO_RELIABLE_CHANGE,
+}
+"""In the order in which they count. A minimal important difference gives none: it is smaller than chance may be."""
 
 
-def _counts_as_baseline(definition: ScoreDefinition, threshold: ChangeThreshold, baseline: Point) -> bool:
-    """Tell whether the baseline is at or above the cut-off and the figure's own limit; without either, none counts."""
-    cutoff = definition.cutoff
-    limits = [
-        limit
-        for limit in (threshold.baseline_at_least, None if cutoff is None else cutoff.at_least)
-        if limit is not None
-    ]
-    return bool(limits) and baseline.value >= max(limits)
-
-
-def _judge_difference(definition: ScoreDefinition, delta: Points) -> tuple[Badge | None, ChangeThreshold | None]:
-    reliable = definition.find_change(ChangeKind.RELIABLE)
-    if reliable is None or reliable.points is None:
+def _choose_badge(judgements: tuple[Judgement, ...]) -> tuple[Badge | None, ChangeThreshold | None]:
+    """Give the badge that counts most; none at all where a favorable judgement is withheld, not the next one down."""
+    judged = {(one.kind, one.verdict): one for one in judgements}
+    if any(one.verdict is Verdict.WITHHELD for one in judgements):
         return None, None
-    if delta >= reliable.points:
-        return Badge.WORSENING, reliable
-    if -delta >= reliable.points:
-        return Badge.RELIABLE_IMPROVEMENT, reliable
-    return Badge.NO_RELIABLE_CHANGE, reliable
+    found = next((pair for pair in _BADGES if pair in judged), None)
+    return (None, None) if found is None else (_BADGES[found], judged[found].threshold)

@@ -10,6 +10,7 @@ from fhir_mappings.administration import Informant
 from fhir_mappings.change import FAVORABLE, Badge, Change, Point, Source, fold_points, measure_change
 from fhir_mappings.errors import UnknownFigure
 from fhir_mappings.instrument import ChangeKind
+from fhir_mappings.judgement import Verdict
 from tests.unit.fhir_mappings.factories import gad7, phq9, point
 
 PHQ9 = phq9().scores[0]
@@ -22,6 +23,10 @@ def since(baseline: int, now: int, *, alert_open: bool = False) -> tuple[Change,
     assert report.since_last is not None
     assert report.since_baseline is not None
     return report.since_last, report.since_baseline
+
+
+def verdicts(change: Change) -> dict[ChangeKind, Verdict]:
+    return {judgement.kind: judgement.verdict for judgement in change.judgements}
 
 
 @pytest.mark.parametrize(
@@ -66,9 +71,10 @@ def test_response_and_remission_need_a_baseline_at_the_cutoff(baseline: int, now
 def test_no_favorable_badge_stands_while_an_alert_is_open(baseline: int, now: int) -> None:
     for told, free in zip(since(baseline, now, alert_open=True), since(baseline, now), strict=True):
         assert told.badge not in FAVORABLE
-        assert told.withheld is (free.badge in FAVORABLE)
+        assert told.withheld is (Verdict.BETTER in verdicts(free).values())
+        assert Verdict.BETTER not in verdicts(told).values()
         assert (told.delta, told.percent) == (free.delta, free.percent)
-        if free.badge not in FAVORABLE:
+        if not told.withheld:
             assert told == free
 
 
@@ -177,3 +183,57 @@ def test_without_a_published_figure_there_are_points_only() -> None:
     last = measure_change(replace(PHQ9, changes=()), [point(19, "2026-01-12")], NOW, alert_open=False).since_baseline
     assert last is not None
     assert (last.delta, last.badge, last.threshold, last.withheld) == (-7, None, None, False)
+    assert set(verdicts(last).values()) == {Verdict.NO_FIGURE}
+    assert all(judgement.threshold is None for judgement in last.judgements)
+
+
+def test_each_kind_of_figure_is_judged_on_its_own_with_its_citation() -> None:
+    last, whole = since(20, 15)
+    assert verdicts(last) == {ChangeKind.RELIABLE: Verdict.NOT_REACHED, ChangeKind.MINIMAL_IMPORTANT: Verdict.BETTER}
+    assert verdicts(whole) == {
+        **verdicts(last),
+        ChangeKind.RESPONSE: Verdict.NOT_REACHED,
+        ChangeKind.REMISSION: Verdict.NOT_REACHED,
+    }
+    cited = [judgement.threshold.citation for judgement in whole.judgements if judgement.threshold is not None]
+    assert [words.split()[0] for words in cited] == ["NHS", "Loewe", "HEDIS", "HEDIS"]
+    assert verdicts(since(10, 16)[0]) == {
+        ChangeKind.RELIABLE: Verdict.WORSE,
+        ChangeKind.MINIMAL_IMPORTANT: Verdict.WORSE,
+    }
+
+
+@given(st.integers(0, 9), st.integers(0, 27))
+def test_below_the_cutoff_response_and_remission_do_not_apply(baseline: int, now: int) -> None:
+    judged = verdicts(since(baseline, now)[1])
+    assert (judged[ChangeKind.RESPONSE], judged[ChangeKind.REMISSION]) == (Verdict.LOW_BASELINE, Verdict.LOW_BASELINE)
+
+
+@pytest.mark.parametrize(
+    ("baseline", "now", "verdict"), [(20, 17, "not-reached"), (20, 16, "better"), (10, 12, "worse")]
+)
+def test_a_figure_relative_to_the_baseline_is_read_so(baseline: int, now: int, verdict: str) -> None:
+    definition = PHQ9.choose_change(ChangeKind.MINIMAL_IMPORTANT, "kounali-2022")
+    last = measure_change(definition, [point(baseline, "2026-01-12")], point(now, "2026-11-23"), alert_open=False)
+    assert last.since_last is not None
+    assert verdicts(last.since_last)[ChangeKind.MINIMAL_IMPORTANT] == verdict
+
+
+@pytest.mark.parametrize("which", ["baseline", "current"])
+def test_a_prorated_total_is_never_the_ground_of_a_favorable_judgement(which: str) -> None:
+    before, now = point(20, "2026-01-12"), point(4, "2026-11-23")
+    if which == "baseline":
+        before = replace(before, prorated=True)
+    else:
+        now = replace(now, prorated=True)
+    whole = measure_change(PHQ9, [before], now, alert_open=False).since_baseline
+    assert whole is not None
+    assert (whole.badge, whole.withheld, whole.prorated, whole.delta) == (None, True, True, -16)
+
+
+def test_the_charts_copy_of_what_this_app_wrote_folds_by_its_reference() -> None:
+    ours = point(13, "2026-11-23T10:38:00-05:00", informant=Informant.ASSISTED, reference="Observation/7")
+    copy = point(13, "2026-11-23", source=Source.CHART, edition=None, reference="Observation/7")
+    assert fold_points([copy, ours]) == (ours,)
+    corrected = replace(copy, value=11)
+    assert set(fold_points([corrected, ours])) == {corrected, ours}
