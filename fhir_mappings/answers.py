@@ -3,11 +3,13 @@
 An absent linkId is an item that was not reached. Declined and not reached are different, and neither is ever 0.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
+from fhir_mappings.answer_value import AnswerValue, find_order, is_equal
 from fhir_mappings.questionnaire import EnableWhen, Item, Operator
 from fhir_mappings.r4 import Coding
 
@@ -22,12 +24,24 @@ class AnswerStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One item's answer; `coding` is the chosen option's, None unless answered. `at` is when it was given (aware)."""
+    """One item's answer. `at` is when it was given (aware).
+
+    `coding` is the chosen option's where the item takes one of its options, which nearly all do; `values` is what was
+    answered otherwise: text, numbers, dates, or several options.
+    """
 
     link_id: str
     status: AnswerStatus
     coding: Coding | None = None
     at: datetime | None = None
+    values: tuple[AnswerValue, ...] = ()
+
+    @property
+    def given(self) -> tuple[AnswerValue, ...]:
+        """All that was answered, () unless answered."""
+        if self.status is not AnswerStatus.ANSWERED:
+            return ()
+        return self.values if self.coding is None else (self.coding,)
 
 
 Answers = Mapping[str, Answer]
@@ -40,22 +54,53 @@ def find_status(answers: Answers, link_id: str) -> AnswerStatus:
 
 
 def is_enabled(item: Item, answers: Answers) -> bool:
-    """Tell whether the item is enabled by the answers so far.
+    """Tell whether the item, and all that holds it, is enabled by the answers so far.
 
     Source: http://hl7.org/fhir/R4/questionnaire-definitions.html#Questionnaire.item.enableWhen
     """
-    if not item.enable_when:
+    if not item.enable_when and not item.gates:
         return True
-    conditions = (_holds(condition, answers) for condition in item.enable_when)
-    return any(conditions) if item.enable_any else all(conditions)
+    return _passes(item.enable_when, answers, any_=item.enable_any) and all(
+        _passes(gate.conditions, answers, any_=gate.any) for gate in item.gates
+    )
+
+
+def keep_enabled(items: Iterable[Item], answers: Answers) -> Answers:
+    """Give the answers without those of items that are not enabled: such an answer enables nothing else either."""
+    gated = [item for item in items if (item.enable_when or item.gates) and item.link_id in answers]
+    kept = dict(answers)
+    while closed := [item for item in gated if item.link_id in kept and not is_enabled(item, kept)]:
+        for item in closed:
+            del kept[item.link_id]
+    return kept
+
+
+def _passes(conditions: tuple[EnableWhen, ...], answers: Answers, *, any_: bool) -> bool:
+    if not conditions:
+        return True
+    held = (_holds(condition, answers) for condition in conditions)
+    return any(held) if any_ else all(held)
 
 
 def _holds(condition: EnableWhen, answers: Answers) -> bool:
     answer = answers.get(condition.link_id)
-    coding = answer.coding if answer is not None and answer.status is AnswerStatus.ANSWERED else None
-    if condition.operator is Operator.EXISTS:
-        return (coding is not None) is condition.answer
-    if coding is None or isinstance(condition.answer, bool):
-        # R4 leaves a comparison with nothing open; an unanswered item enables nothing here.
-        return False
-    return coding.same_code(condition.answer) is (condition.operator is Operator.EQUAL)
+    given = () if answer is None else answer.given
+    asked = condition.answer
+    match condition.operator:
+        case Operator.EXISTS:
+            return bool(given) is asked
+        case Operator.EQUAL:
+            return any(is_equal(value, asked) for value in given)
+        case Operator.NOT_EQUAL:
+            # R4 leaves a comparison with nothing open; an unanswered item enables nothing here.
+            return bool(given) and not any(is_equal(value, asked) for value in given)
+        case operator:
+            return any(find_order(value, asked) in _ORDERS[operator] for value in given)
+
+
+_ORDERS: Final = {
+    Operator.GREATER: (1,),
+    Operator.LESS: (-1,),
+    Operator.AT_LEAST: (0, 1),
+    Operator.AT_MOST: (0, -1),
+}

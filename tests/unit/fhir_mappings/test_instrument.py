@@ -54,7 +54,7 @@ def test_the_unchanged_bundle_parses() -> None:
         (lambda q, o, p: q["item"].append(deepcopy(q["item"][1])), "Questionnaire.item.linkId"),
         (lambda q, o, p: q["item"][1].update(type="quantity"), "Questionnaire.item[1].type"),
         (lambda q, o, p: q["item"][1].pop("text"), "Questionnaire.item[1].text"),
-        (lambda q, o, p: q["item"][1].pop("prefix"), "Questionnaire.item[1].prefix"),
+        (lambda q, o, p: q["item"][9].pop("prefix"), "Questionnaire.item[9].prefix"),
         (lambda q, o, p: q["item"][1]["answerOption"].pop(), "Questionnaire.item(phq9-total)"),
         (lambda q, o, p: q["item"][1].pop("answerOption"), "Questionnaire.item[1].answerOption"),
         (
