@@ -33,6 +33,9 @@ class Mode(StrEnum):
     PAPER = "paper"
 
 
+PROXY_WORDS = " of the patient"
+"""How the display of a proxy ends whom the EHR knows by no reference: "mother of the patient"."""
+
 SELF_ENTERED = frozenset({Mode.OWN_DEVICE, Mode.HANDED_OVER_DEVICE})
 """Modes in which the informant wrote the answers down, not a member of staff."""
 
@@ -82,7 +85,7 @@ class Administration:
         """Give who gave the answers: the patient, or the proxy by reference or in words."""
         if self.informant is not Informant.PROXY:
             return patient
-        return self.proxy or Party(reference=None, display=f"{self.relationship} of the patient")
+        return self.proxy or Party(reference=None, display=f"{self.relationship}{PROXY_WORDS}")
 
     def get_author(self, patient: Party) -> Party:
         """Give who wrote the answers down: staff in interviews and on paper, else whoever gave them."""

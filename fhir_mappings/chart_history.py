@@ -8,13 +8,13 @@ the score's range. Cancelled, preliminary and entered-in-error results don't cou
 from collections.abc import Iterable
 from typing import Final
 
-from fhir_mappings.administration import Informant
+from fhir_mappings.administration import PROXY_WORDS, Informant
 from fhir_mappings.change import COUNTED_STATUSES, Point, Source, fold_points
 from fhir_mappings.element import Element
 from fhir_mappings.errors import Issue, MalformedResource, Mapped, Severity
 from fhir_mappings.instrument import Instrument, Points, ScoreDefinition
 from fhir_mappings.r4 import Json, PartialDateTime, Precision, parse_partial_date_time
-from fhir_mappings.systems import UCUM
+from fhir_mappings.systems import EXT_ADMINISTRATION, RESULT_IDENTIFIER, UCUM
 
 # UCUM spells a bare number of points as an annotation or as 1; both mean the same.
 _UNITS: Final = frozenset({"{score}", "{points}", "{#}", "1"})
@@ -76,6 +76,7 @@ def _read_point(observation: Element, definition: ScoreDefinition) -> Point | No
         edition=None,
         status=status,
         reference=None if identifier is None else f"Observation/{identifier}",
+        prorated=_is_prorated(observation),
     )
 
 
@@ -124,15 +125,30 @@ def _read_time(observation: Element) -> PartialDateTime:
 
 
 def _read_informant(observation: Element) -> Informant | None:
-    """Tell patient from proxy by who performed it; staff alone leaves it open."""
-    types = {
-        reference.split("/")[-2]
-        for performer in observation.children("performer")
-        if (reference := performer.find_string("reference")) is not None and "/" in reference
-    }
-    if "RelatedPerson" in types:
+    """Tell patient, assisted and proxy by our own extension, else by who performed it; staff alone leaves it open."""
+    details = observation.find_extension(EXT_ADMINISTRATION)
+    if details is not None:
+        stated = details.extension("informant").string("valueCode")
+        if stated not in set(Informant):
+            raise details.fault("extension(informant)", "not a known code")
+        return Informant(stated)
+    performers = [
+        (one.find_string("reference"), one.find_string("display")) for one in observation.children("performer")
+    ]
+    types = {reference.split("/")[-2] for reference, _ in performers if reference is not None and "/" in reference}
+    unlisted = any(reference is None and (display or "").endswith(PROXY_WORDS) for reference, display in performers)
+    if "RelatedPerson" in types or unlisted:
         return Informant.PROXY
     return Informant.PATIENT if "Patient" in types else None
+
+
+def _is_prorated(observation: Element) -> bool:
+    """Tell whether missing items were filled in: in what this app wrote, a method always says so."""
+    method = observation.find_child("method")
+    if method is None:
+        return False
+    ours = any(one.find_string("system") == RESULT_IDENTIFIER for one in observation.children("identifier"))
+    return ours or "prorat" in (method.find_string("text") or "").lower()
 
 
 def _conflicts(points: list[Point]) -> list[Issue]:

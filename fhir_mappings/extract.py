@@ -150,6 +150,7 @@ class _Extraction:
                 build_reference(result.signer.reference, result.signer.display),
             ),
             derived_from=self._url_of(RESPONSE_KEY),
+            informant=result.administration.informant,
         )
 
     def _item_observations(self, frame: ObservationFrame) -> Iterator[_Draft]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from fhir_mappings.administration import Informant
 from fhir_mappings.answers import Answers, AnswerStatus, find_status
 from fhir_mappings.instrument import Instrument, Item, Points, ScoreDefinition
 from fhir_mappings.narrative import build_narrative
@@ -17,6 +18,7 @@ from fhir_mappings.r4 import Coding, Json, build_concept, build_reference
 from fhir_mappings.scores import Score
 from fhir_mappings.systems import (
     DATA_ABSENT_REASON,
+    EXT_ADMINISTRATION,
     OBSERVATION_CATEGORY,
     OBSERVATION_INTERPRETATION,
     RESULT_IDENTIFIER,
@@ -39,7 +41,8 @@ _NEGATIVE: Final = Coding(system=OBSERVATION_INTERPRETATION, code="NEG", display
 class ObservationFrame:
     """What all Observations of one screening share; references are literal or urn:uuid.
 
-    `effective` is when it was answered (to the day at least), `issued` when it was signed (instant).
+    `effective` is when it was answered (to the day at least), `issued` when it was signed (instant). `informant`:
+    whose answers; `performer` alone does not tell a patient who had help, or a proxy without record, from others.
     """
 
     subject: Json
@@ -48,6 +51,7 @@ class ObservationFrame:
     issued: str
     performers: tuple[Json, ...]
     derived_from: str | None
+    informant: Informant = Informant.PATIENT
 
 
 def build_item_observation(
@@ -88,6 +92,9 @@ def build_score_observation(
     resource = _start(
         definition.coding, name, f"{instrument.short_name}: {summary}", frame=frame, shape=shape, identifier=identifier
     )
+    if frame.informant is not Informant.PATIENT:
+        told = {"url": "informant", "valueCode": frame.informant}
+        resource["extension"] = [{"url": EXT_ADMINISTRATION, "extension": [told]}]
     if score.value is None:
         resource["dataAbsentReason"] = _absent("unknown", "Unknown", describe_bounds(score))
     else:

@@ -2,14 +2,18 @@
 
 from copy import deepcopy
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 
-from fhir_mappings.administration import Informant
+from fhir_mappings.administration import Informant, Mode
 from fhir_mappings.change import Source
 from fhir_mappings.chart_history import parse_score_observations
+from fhir_mappings.extract import build_chart_resources, shapes_for
+from fhir_mappings.scoring import score_answers
+from fhir_mappings.systems import EXT_ADMINISTRATION
 from tests.golden.golden_cases import DATA, load_json
-from tests.unit.fhir_mappings.factories import phq9
+from tests.unit.fhir_mappings.factories import administration, answers_of, phq9, signed_result
 
 QUANTITY = {"value": 13, "unit": "{score}", "system": "http://unitsofmeasure.org", "code": "{score}"}
 
@@ -139,6 +143,48 @@ def test_the_informant_is_told_by_who_performed_it(types: list[str], informant: 
     performer = [{"reference": f"https://ehr.example/fhir/{kind}/1"} for kind in types] + [{"display": "someone"}]
     (point,) = parse_score_observations([observation(performer=performer)], phq9()).value
     assert point.informant is informant
+
+
+@pytest.mark.parametrize("given", [{"informant": Informant.ASSISTED}, {"relationship": "mother"}])
+@pytest.mark.parametrize("keeps_extensions", [True, False])
+def test_whose_answers_they_were_comes_back_from_what_this_app_wrote(
+    given: dict[str, Any], keeps_extensions: bool
+) -> None:
+    told = administration(**({"informant": Informant.PROXY} | given), mode=Mode.INTERVIEW)
+    result = signed_result(phq9(), answers_of(phq9(), [1] * 10), administration=told)
+    planned = build_chart_resources(result, shapes_for(result), lambda key: uuid5(NAMESPACE_URL, key))
+    written = [dict(one.resource) for one in planned if one.resource["resourceType"] == "Observation"]
+    if not keeps_extensions:
+        for resource in written:
+            resource.pop("extension", None)
+
+    (point,) = parse_score_observations(written, phq9()).value
+
+    # An EHR that drops extensions leaves a helped patient's answers as the patient's, a proxy's as a proxy's.
+    lost = told.informant is Informant.ASSISTED and not keeps_extensions
+    assert point.informant is (Informant.PATIENT if lost else told.informant)
+
+
+def test_an_unknown_informant_is_no_result_of_the_patient() -> None:
+    said = {"url": EXT_ADMINISTRATION, "extension": [{"url": "informant", "valueCode": "someone"}]}
+    mapped = parse_score_observations([observation(extension=[said])], phq9())
+    assert (mapped.value, len(mapped.issues)) == ((), 1)
+
+
+def test_a_prorated_total_in_the_chart_is_known_as_one() -> None:
+    answers = answers_of(phq9(), [1] * 8)
+    report = score_answers(
+        phq9(), {k: v for k, v in answers.items() if k != "phq9-1"} | answers_of(phq9(), [None] * 8 + [1]), prorate=True
+    ).value
+    result = signed_result(phq9(), answers, report=report)
+    planned = build_chart_resources(result, shapes_for(result), lambda key: uuid5(NAMESPACE_URL, key))
+    written = [one.resource for one in planned if one.resource["resourceType"] == "Observation"]
+
+    (ours,) = parse_score_observations(written, phq9()).value
+    (foreign,) = parse_score_observations([observation(method={"text": "Prorated by the EHR"})], phq9()).value
+    (plain,) = parse_score_observations([observation(method={"text": "Self-report"})], phq9()).value
+
+    assert (ours.value, ours.prorated, foreign.prorated, plain.prorated) == (9, True, True, False)
 
 
 def test_the_totals_that_we_write_read_back() -> None:
