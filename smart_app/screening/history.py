@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from fhir_mappings.change import Point, Source, fold_points, measure_change
+from fhir_mappings.change import Point, Source, measure_change
 from fhir_mappings.instrument import Instrument, ScoreDefinition
 from smart_app.access import permitted
 from smart_app.model.screening import Screening
 from smart_app.screening.answers import score_screening
 from smart_app.screening.context import get_chart, get_history
 from smart_app.screening.frame import build_frame
-from smart_app.screening.result import build_administration, find_points
 from smart_app.screening.review_material import COUNTED
 from smart_app.screening.score_view import BADGES, build_band, place
+from smart_app.screening.series import build_administration, find_points, find_written
 from smart_app.screening.views import BandMark, EarlierResult, HistoryView, ResultRow, TrendPoint
 from smart_app.screening.wording import say_figure, say_partial, say_points, say_screen, say_signed
 from smart_app.services import Acting, Services
@@ -32,13 +32,13 @@ def view_history(app: Services, who: Acting) -> HistoryView:
         history = get_history(app, who)
         with app.units.read() as unit:
             signed = unit.screenings.for_patient(who.patient, COUNTED)
+            written = find_written(unit, signed)
             open_results = {alert.screening_id for alert in unit.alerts.open_for_patient(who.patient)}
     rows: list[ResultRow] = []
     results: list[tuple[Point, EarlierResult]] = []
     for instrument in app.library:
         own = [screening for screening in signed if screening.instrument_id == instrument.id]
-        points = fold_points(find_points(app, instrument, chart.patient, earlier=own, chart=history))
-        ordered = sorted(points, key=lambda point: point.at.earliest)
+        ordered = find_points(app, instrument, chart.patient, earlier=own, chart=history, written=written)
         by_time = _ids_by_time(app, own)
         results += [(point, _build_earlier(app, who, instrument, point, by_time)) for point in ordered]
         row = _build_row(app, who, instrument, ordered, own, open_results=open_results)
@@ -76,7 +76,7 @@ def _build_row(
     app: Services,
     who: Acting,
     instrument: Instrument,
-    points: list[Point],
+    points: Sequence[Point],
     own: Sequence[Screening],
     *,
     open_results: set[UUID],
@@ -118,7 +118,7 @@ def _build_row(
 
 
 def _newer_incomplete(
-    app: Services, who: Acting, instrument: Instrument, own: Sequence[Screening], points: list[Point]
+    app: Services, who: Acting, instrument: Instrument, own: Sequence[Screening], points: Sequence[Point]
 ) -> ResultRow | None:
     """Give the row of a signed result without a score that is newer than every score: it is not hidden."""
     newest = max(own, key=lambda screening: screening.started_at, default=None)

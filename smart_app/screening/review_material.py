@@ -18,7 +18,8 @@ from smart_app.notes.drafting import ComposedNote, compose_note
 from smart_app.screening.answers import get_instrument
 from smart_app.screening.context import get_chart, get_history, get_supervisor_name
 from smart_app.screening.encounters import is_set_aside
-from smart_app.screening.result import build_result, find_points
+from smart_app.screening.result import build_result
+from smart_app.screening.series import find_points, find_written
 from smart_app.screening.tokens import get_active
 from smart_app.services import Acting, Services
 from smart_app.writeback.facts import find_facts
@@ -61,7 +62,8 @@ def gather(app: Services, who: Acting, screening: Screening, *, choice: WriteCho
         alerts = unit.alerts.for_screening(screening.id)
         draft = unit.notes.find(screening.id)
         earlier = unit.screenings.for_patient(who.patient, COUNTED)
-    points = find_points(app, instrument, chart.patient, earlier=earlier, chart=history)
+        written = find_written(unit, earlier)
+    points = find_points(app, instrument, chart.patient, earlier=earlier, chart=history, written=written)
     result = build_result(app, who, instrument, screening, chart=chart, alerts=alerts, points=points)
     note = compose_note(result, draft)
     organization = find_organization(app, who, chart)

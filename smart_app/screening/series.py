@@ -1,0 +1,129 @@
+"""The series of a patient's scores: own signed results and the chart's, each told once, and change along them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fhir_mappings.administration import SELF_ENTERED, Administration, Informant, Mode, Party
+from fhir_mappings.change import ChangeReport, Point, Source, fold_points, measure_change
+from fhir_mappings.instrument import Instrument
+from fhir_mappings.r4 import parse_partial_date_time
+from fhir_mappings.scores import ScoreReport
+from smart_app.chart import ChartHistory
+from smart_app.model.identity import PatientIdentity, User
+from smart_app.model.screening import Screening
+from smart_app.screening.answers import score_screening
+from smart_app.services import Services
+
+if TYPE_CHECKING:
+    from smart_app.storage.unit_of_work import Unit
+
+Written = Mapping[tuple[UUID, str], str]
+"""(screening id, score's linkId) → "Observation/3": where the chart has what this app wrote."""
+
+_STAFF = frozenset({"Practitioner", "PractitionerRole"})
+_OBSERVATION = "observation:"
+
+
+def find_written(unit: Unit, screenings: Iterable[Screening]) -> Written:
+    """Give where the chart has the Observations of signed screenings, as far as the EHR told it."""
+    written = {}
+    for screening in screenings:
+        approval = unit.approvals.find_for_screening(screening.id)
+        for row in () if approval is None else unit.ledger.rows_of(approval.id):
+            if row.resource_id is not None and row.key.startswith(_OBSERVATION):
+                written[screening.id, row.key.removeprefix(_OBSERVATION)] = f"Observation/{row.resource_id}"
+    return written
+
+
+def find_points(
+    app: Services,
+    instrument: Instrument,
+    patient: PatientIdentity,
+    *,
+    earlier: Iterable[Screening],
+    chart: ChartHistory,
+    written: Written,
+) -> tuple[Point, ...]:
+    """Give the known scores of signed results of this app and of the chart, oldest first, each event once."""
+    points = [
+        point
+        for screening in earlier
+        if screening.instrument_id == instrument.id and screening.purged_at is None
+        for point in _points_of(
+            instrument,
+            score_screening(app, instrument, screening, patient, handed_in=True),
+            build_administration(screening, app.rules.zone),
+            {link_id: reference for (owner, link_id), reference in written.items() if owner == screening.id},
+        )
+    ]
+    folded = fold_points((*points, *chart.points.get(instrument.id, ())))
+    return tuple(sorted(folded, key=lambda point: point.at.earliest))
+
+
+def measure_changes(
+    instrument: Instrument,
+    report: ScoreReport,
+    administration: Administration,
+    points: Iterable[Point],
+    *,
+    alert_open: bool,
+) -> tuple[ChangeReport, ...]:
+    """Measure every known score of a result against earlier ones; scores without an earlier one are left out."""
+    known = tuple(points)
+    reports = [
+        measure_change(instrument.get_score(current.score_id), known, current, alert_open=alert_open)
+        for current in _points_of(instrument, report, administration, {})
+    ]
+    return tuple(change for change in reports if change.since_last is not None)
+
+
+def _points_of(
+    instrument: Instrument, report: ScoreReport, administration: Administration, references: Mapping[str, str]
+) -> list[Point]:
+    at = parse_partial_date_time(administration.answered_at, "answered_at")
+    return [
+        Point(
+            score_id=score.id,
+            at=at,
+            value=score.value,
+            source=Source.APP,
+            informant=administration.informant,
+            edition=instrument.edition,
+            status="final",
+            reference=references.get(instrument.get_score(score.id).link_id),
+            prorated=score.missing_rule is not None,
+        )
+        for score in report.scores
+        if score.value is not None
+    ]
+
+
+def build_administration(screening: Screening, zone: ZoneInfo) -> Administration:
+    """Give who and how. ``answered_at`` is as entered, else when the form was handed in, in the site's zone."""
+    giving = screening.giving
+    mode = Mode(giving.mode)
+    by = screening.answers[-1].saved_by if screening.answers else screening.started_by
+    return Administration(
+        informant=Informant(giving.informant),
+        mode=mode,
+        answered_at=giving.answered_at or _date_time(screening.completed_at or screening.updated_at, zone),
+        language=giving.language,
+        relationship=giving.relationship,
+        # Who handed out a paper form is not known, only who entered it.
+        administered_by=None if mode is Mode.PAPER else _party(screening.started_by),
+        entered_by=None if mode in SELF_ENTERED else _party(by),
+        interpreter=giving.interpreter,
+    )
+
+
+def _party(user: User) -> Party:
+    return Party(reference=user.fhir_user if user.resource_type in _STAFF else None, display=user.name)
+
+
+def _date_time(at: datetime, zone: ZoneInfo) -> str:
+    return at.astimezone(zone).isoformat(timespec="seconds").replace("+00:00", "Z")
