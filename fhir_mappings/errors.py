@@ -58,6 +58,12 @@ class UnknownOption(MappingError):
     code = "unknown-option"
 
 
+class UnfitAnswer(MappingError):
+    """An answer that its item does not take: another type, outside its limits, too many."""
+
+    code = "unfit-answer"
+
+
 class ImpreciseDateTime(MappingError):
     """A date that must be known at least to the day is not (US Core invariant us-core-1)."""
 

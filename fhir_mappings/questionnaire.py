@@ -16,6 +16,7 @@ from fhir_mappings.errors import UnknownOption
 from fhir_mappings.r4 import Coding
 from fhir_mappings.systems import (
     CALCULATED_EXPRESSION,
+    EXT_APPLIES_TO,
     EXT_EQUIVALENT_ANSWER,
     EXT_ITEM_LABEL,
     EXT_SCORE_DEFINITION,
@@ -88,6 +89,7 @@ class Item:
     result without it is incomplete; that holds for scored and risk items though the Questionnaire requires no answer,
     for whoever is asked may decline, and a completed response must stay valid.
     `may_decline`: "prefer not to answer" is offered, and recorded as asked-declined.
+    `applies_to`: the R4 administrative gender to whom alone it need apply; others may leave it out.
     `parents` are the linkIds of the groups and items that hold it, outermost first, `gates` their conditions, and
     `headings` the group titles and display texts that stand right before it. `initial` is what it starts with: the
     answer itself where the item is `hidden` or `read_only`. `units` are those that a quantity can be given in.
@@ -103,6 +105,7 @@ class Item:
     scored: bool
     risk: bool
     may_decline: bool = True
+    applies_to: str | None = None
     enable_when: tuple[EnableWhen, ...] = ()
     enable_any: bool = True
     gates: tuple[Gate, ...] = ()
@@ -220,6 +223,7 @@ class _Reader:
         if link_id in scored and any(option.weight is None for option in options):
             raise element.fault("answerOption", "every option of a scored item needs a weight")
         conditions, enable_any = self._gate(element)
+        applies_to = element.find_extension(EXT_APPLIES_TO)
         return Item(
             link_id=link_id,
             # A risk item is named by its number wherever it is spoken of.
@@ -231,6 +235,7 @@ class _Reader:
             required=link_id in scored or link_id in risk or element.boolean("required", default=False),
             scored=link_id in scored,
             risk=link_id in risk,
+            applies_to=None if applies_to is None else applies_to.string("valueCode"),
             enable_when=conditions,
             enable_any=enable_any,
             gates=tuple(self._gates()),
@@ -273,6 +278,10 @@ class _Reader:
             conditions, enable_any = self._gate(holder)
             if conditions:
                 yield Gate(conditions=conditions, any=enable_any)
+            if holder.string("type") not in SILENT_TYPES:
+                # What follows from a question stands in a response inside that question's answer.
+                answered = EnableWhen(link_id=holder.string("linkId"), operator=Operator.EXISTS, answer=True)
+                yield Gate(conditions=(answered,), any=False)
 
     def _gate(self, element: Element) -> tuple[tuple[EnableWhen, ...], bool]:
         behavior = element.find_string("enableBehavior") or "all"

@@ -4,11 +4,14 @@ Sources: http://hl7.org/fhir/R4/questionnaireresponse.html; US Core 6.1 Question
 disabled items are left out, hidden score items stay in. `source` gave the answers, `author` wrote them down.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from fhir_mappings.administration import Administration, Mode, Party
+from fhir_mappings.answer_value import AnswerValue, build_value
 from fhir_mappings.answers import Answers, AnswerStatus, find_status, is_enabled
-from fhir_mappings.instrument import Instrument, Item
+from fhir_mappings.instrument import Instrument, Item, Points
+from fhir_mappings.item_answer import say_values
 from fhir_mappings.narrative import build_narrative
 from fhir_mappings.r4 import Coding, Json, build_concept, build_reference
 from fhir_mappings.scores import ScoreReport
@@ -73,8 +76,8 @@ def build_response(
     resource["authored"] = administration.answered_at
     resource["author"] = build_reference(author.reference, author.display)
     resource["source"] = build_reference(source.reference, source.display)
-    items = [_item(item, answers) for item in instrument.items if is_enabled(item, answers)]
-    resource["item"] = items + ([] if report is None else _score_items(instrument, report))
+    known = {} if report is None else _known_scores(instrument, report)
+    resource["item"] = _build_items(instrument.questionnaire["item"], instrument, answers, known)
     return resource
 
 
@@ -85,31 +88,59 @@ def describe_answer(item: Item, answers: Answers) -> str:
             return "declined"
         case AnswerStatus.NOT_REACHED:
             return "not answered"
-    coding = answers[item.link_id].coding
-    option = item.get_option("" if coding is None else coding.code)
-    return option.text if option.weight is None else f"{option.text} ({option.weight})"
+    return say_values(item, answers[item.link_id].given)
 
 
-def _item(item: Item, answers: Answers) -> Json:
+def _build_items(
+    asked: Iterable[Json], instrument: Instrument, answers: Answers, scores: Mapping[str, Points]
+) -> list[Json]:
+    """Build the response's items in the shape of the Questionnaire's; a group that holds none is left out."""
+    built = []
+    for question in asked:
+        link_id = question["linkId"]
+        item = instrument.by_link_id.get(link_id)
+        nested = _build_items(question.get("item", ()), instrument, answers, scores)
+        text = {"text": question["text"]} if "text" in question else {}
+        if item is not None:
+            if is_enabled(item, answers):
+                built.append(_item(item, answers, nested))
+        elif link_id in scores:
+            value = build_value(scores[link_id], question["type"])
+            built.append({"linkId": link_id, **text, "answer": [value]})
+        elif nested:
+            built.append({"linkId": link_id, **text, "item": nested})
+    return built
+
+
+def _item(item: Item, answers: Answers, nested: list[Json]) -> Json:
     built: Json = {"linkId": item.link_id, "text": item.text}
     status = find_status(answers, item.link_id)
     if status is AnswerStatus.ANSWERED:
-        coding = answers[item.link_id].coding
-        option = item.get_option("" if coding is None else coding.code)
-        value = option.coding.to_json()
-        if option.weight is not None:
-            value = {"extension": [{"url": ITEM_WEIGHT, "valueDecimal": option.weight}], **value}
-        return {**built, "answer": [{"valueCoding": value}]}
+        given = [_build_answer(item, value) for value in answers[item.link_id].given]
+        if nested and given:
+            given[0]["item"] = nested
+        return {**built, "answer": given}
     reason = DECLINED if status is AnswerStatus.DECLINED else NOT_REACHED
     return {"extension": [{"url": DATA_ABSENT_REASON_EXTENSION, "valueCode": reason}], **built}
 
 
-def _score_items(instrument: Instrument, report: ScoreReport) -> list[Json]:
-    return [
-        {"linkId": definition.link_id, "text": definition.label, "answer": [{"valueInteger": score.value}]}
+def _build_answer(item: Item, value: AnswerValue) -> Json:
+    if not isinstance(value, Coding):
+        return build_value(value, item.type)
+    option = item.get_option(value.code)
+    coding = option.coding.to_json()
+    if option.weight is not None:
+        coding = {"extension": [{"url": ITEM_WEIGHT, "valueDecimal": option.weight}], **coding}
+    return {"valueCoding": coding}
+
+
+def _known_scores(instrument: Instrument, report: ScoreReport) -> dict[str, Points]:
+    """Give linkId → value of each score that is known without a rule for missing items."""
+    return {
+        definition.link_id: score.value
         for definition, score in zip(instrument.scores, report.scores, strict=True)
         if score.value is not None and score.missing_rule is None
-    ]
+    }
 
 
 def _extensions(administration: Administration) -> list[Json]:

@@ -7,16 +7,27 @@ An answer that can't be read counts as unanswered: the score is then not known, 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from fhir_mappings.administration import Administration, find_administration
-from fhir_mappings.answers import Answer, Answers, AnswerStatus, is_enabled
+from fhir_mappings.answer_value import AnswerValue, parse_value
+from fhir_mappings.answers import Answer, Answers, AnswerStatus, keep_enabled
 from fhir_mappings.element import Element
-from fhir_mappings.errors import CanonicalMismatch, Issue, MalformedResource, Mapped, Severity, UnknownOption
+from fhir_mappings.errors import (
+    CanonicalMismatch,
+    Issue,
+    MalformedResource,
+    Mapped,
+    MappingError,
+    Severity,
+    UnknownOption,
+)
 from fhir_mappings.instrument import Instrument, Item, edition_of
-from fhir_mappings.questionnaire import find_weight
+from fhir_mappings.item_answer import check_values
+from fhir_mappings.questionnaire import find_weight, walk_items
 from fhir_mappings.questionnaire_response import DECLINED, build_response
-from fhir_mappings.r4 import Json, parse_json_strict, parse_partial_date_time
+from fhir_mappings.r4 import Coding, Json, parse_json_strict, parse_partial_date_time
 from fhir_mappings.scores import ScoreReport
 from fhir_mappings.systems import DATA_ABSENT_REASON_EXTENSION
 
@@ -123,6 +134,16 @@ def _at(link_id: str) -> str:
     return f"QuestionnaireResponse.item.where(linkId='{link_id}')"
 
 
+@lru_cache(maxsize=256)
+def _silent_items(instrument: Instrument) -> frozenset[str]:
+    """Give the linkIds that may stand in a response without being read: groups, texts, what is calculated."""
+    asked = Element(instrument.questionnaire, "Questionnaire")
+    scores = {score.link_id for score in instrument.scores}
+    return (
+        frozenset(element.string("linkId") for element, _ in walk_items(asked)) - instrument.by_link_id.keys() - scores
+    )
+
+
 class _Reader:
     """Collects answers and issues over one pass through the items."""
 
@@ -133,9 +154,7 @@ class _Reader:
         self._answers: dict[str, Answer] = {}
         self._seen: set[str] = set()
         self._score_items = {score.link_id for score in instrument.scores}
-        self._silent = {
-            item["linkId"] for item in instrument.questionnaire["item"] if item["type"] in ("display", "group")
-        }
+        self._silent = _silent_items(instrument)
 
     def check_canonical(self, response: Json) -> bool:
         """Tell whether the answers can be read by this instrument: same url, same edition."""
@@ -156,12 +175,12 @@ class _Reader:
         return True
 
     def read_items(self, parent: Element) -> None:
-        """Read items at every depth; groups may nest them."""
+        """Read items at every depth: in groups, and inside the answer that they follow from."""
         stack = [parent]
         while stack:
             for element in stack.pop().children("item"):
                 self._read_item(element)
-                stack.append(element)
+                stack += [element, *element.children("answer")]
 
     def read_administration(self, root: Element) -> Administration | None:
         """Give who and how, None with an Issue where it can't be read: the answers count all the same."""
@@ -173,11 +192,10 @@ class _Reader:
 
     def enabled_answers(self) -> Answers:
         """Give the answers whose item the other answers enable; a disabled one is reported and left out."""
-        kept = dict(self._answers)
+        kept = keep_enabled(self.instrument.items, self._answers)
         for link_id in self._answers:
-            if not is_enabled(self.instrument.by_link_id[link_id], self._answers):
+            if link_id not in kept:
                 self._fault(Severity.WARNING, "disabled-item", link_id, "Answered although not enabled: left out.")
-                del kept[link_id]
         return kept
 
     def _read_item(self, element: Element) -> None:
@@ -194,12 +212,12 @@ class _Reader:
             return
         self._seen.add(link_id)
         answers = list(element.children("answer"))
-        if len(answers) > 1:
+        if len(answers) > 1 and not (item is not None and item.repeats):
             self._fault(Severity.ERROR, "several-answers", link_id, "Takes one answer: none is read.")
         elif item is None:
             self._read_score(link_id, answers)
         elif answers:
-            self._read_answer(item, answers[0])
+            self._read_answers(item, answers)
         elif _absence(element) == DECLINED:
             self._answers[link_id] = Answer(link_id=link_id, status=AnswerStatus.DECLINED)
 
@@ -212,21 +230,47 @@ class _Reader:
             else:
                 self.stated_scores[link_id] = stated
 
-    def _read_answer(self, item: Item, answer: Element) -> None:
+    def _read_answers(self, item: Item, answers: list[Element]) -> None:
+        link_id = item.link_id
+        if item.is_single_choice:
+            coding = self._read_coding(item, answers[0])
+            if coding is not None:
+                self._answers[link_id] = Answer(link_id=link_id, status=AnswerStatus.ANSWERED, coding=coding)
+            return
+        values = tuple(value for answer in answers if (value := self._read_value(item, answer)) is not None)
+        if len(values) < len(answers):
+            return
+        try:
+            check_values(item, values)
+        except MappingError as error:
+            self._fault(Severity.ERROR, error.code, link_id, f"Not read: {error.problem}.")
+            return
+        self._answers[link_id] = Answer(link_id=link_id, status=AnswerStatus.ANSWERED, values=values)
+
+    def _read_value(self, item: Item, answer: Element) -> AnswerValue | None:
+        if item.options and "valueString" not in answer.value:
+            return self._read_coding(item, answer)
+        try:
+            return parse_value(answer, item.type)
+        except MalformedResource as error:
+            self._fault(Severity.ERROR, "answer-type", item.link_id, f"Not read: {error.problem}.")
+            return None
+
+    def _read_coding(self, item: Item, answer: Element) -> Coding | None:
         coding = answer.find_child("valueCoding")
         if coding is None:
             self._fault(Severity.ERROR, "answer-type", item.link_id, "Needs a valueCoding: not read.")
-            return
+            return None
         try:
             option = item.get_option(coding.string("code"), coding.string("system"))
         except UnknownOption:
             self._fault(Severity.ERROR, "unknown-option", item.link_id, "None of the item's options: not read.")
-            return
+            return None
         if option.coding.code != coding.string("code"):
             text = "A code that stands for one of the item's options; read as that option."
             self._fault(Severity.INFORMATION, "equivalent-option", item.link_id, text)
         self._check_weight(item, option.weight, answer, coding)
-        self._answers[item.link_id] = Answer(link_id=item.link_id, status=AnswerStatus.ANSWERED, coding=option.coding)
+        return option.coding
 
     def _check_weight(self, item: Item, weight: int | Decimal | None, *elements: Element) -> None:
         try:
