@@ -60,8 +60,10 @@ RESULT_IDENTIFIER: Final = CANONICAL_BASE + "/NamingSystem/result"
 SCORE_IDENTIFIER: Final = CANONICAL_BASE + "/NamingSystem/score"
 # ObservationDefinition.qualifiedInterval.context: `severity-band` or `cut-off`
 SCORE_INTERVAL: Final = CANONICAL_BASE + "/CodeSystem/score-interval"
-# PlanDefinition.action.code: `risk-alert`, `next-instrument` or `re-screen`
+# PlanDefinition.action.code: `risk-alert`, `advice`, `next-instrument` or `re-screen`
 ACTION_CODE: Final = CANONICAL_BASE + "/CodeSystem/action"
+# Panels, items, scores, answers and levels that LOINC has no confirmed code for.
+INSTRUMENT_CODE: Final = CANONICAL_BASE + "/CodeSystem/instrument"
 
 EXT_INSTRUMENT: Final = _OURS + "instrument"
 EXT_SCORE_DEFINITION: Final = _OURS + "score-definition"
@@ -73,4 +75,11 @@ EXT_CUT_OFF: Final = _OURS + "cut-off"
 EXT_MISSING_ITEM_RULE: Final = _OURS + "missing-item-rule"
 EXT_CHANGE_THRESHOLD: Final = _OURS + "change-threshold"
 EXT_RISK_RULE: Final = _OURS + "risk-rule"
+# The R4 administrative gender to whom alone an item need apply.
+EXT_APPLIES_TO: Final = _OURS + "applies-to"
+EXT_LEVEL: Final = _OURS + "level"
+EXT_OPEN_LEVEL: Final = _OURS + "open-level"
+EXT_SCORE_DIRECTION: Final = _OURS + "score-direction"
+# Where to get the wording of an instrument that is shipped without it.
+EXT_NEEDS_TEXT: Final = _OURS + "needs-licensed-text"
 EXT_ADMINISTRATION: Final = _OURS + "administration"
