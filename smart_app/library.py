@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from importlib import resources
 
+from fhir_mappings.errors import UnknownFigure
 from fhir_mappings.instrument import Instrument, parse_instrument
+from fhir_mappings.site_choice import SiteChoice, apply_choice
 
 BUNDLED = ("phq-9", "gad-7")
 """Ids of the instruments that ship, in the order of the pages."""
@@ -37,6 +39,18 @@ class Library:
         """Give the offered instrument that a canonical names; one without version matches any version."""
         url, _, version = canonical.partition("|")
         return next((i for i in self if i.url == url and version in ("", i.version)), None)
+
+    def choose(self, choice: SiteChoice) -> Library:
+        """Give the library with the site's cut-offs and figures of change in use.
+
+        Raises: UnknownFigure for one that no instrument publishes for that score.
+        """
+        known = {score.id for instrument in self._by_id.values() for score in instrument.scores}
+        for score_id in (*choice.cutoffs, *choice.figures):
+            if score_id not in known:
+                raise UnknownFigure(score_id, "no such score")
+        chosen = [apply_choice(instrument, choice) for instrument in self._by_id.values()]
+        return Library(chosen, offered=[instrument.id for instrument in self._offered])
 
 
 def load_library(offered: Iterable[str] = BUNDLED) -> Library:

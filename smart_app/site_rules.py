@@ -9,11 +9,13 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from fhir_mappings.r4 import Coding
+from fhir_mappings.score_definition import ChangeKind
+from fhir_mappings.site_choice import SiteChoice
 from fhir_mappings.systems import LOINC
 from fhir_mappings.write_shape import ResourceKind
 from smart_app.model.rights import Right, RightsRule
 from smart_app.services import EhrRules, SiteRules
-from smart_app.settings import EhrOptions, RightsEntry, RightsSection, Settings, WritesSection
+from smart_app.settings import EhrOptions, InstrumentsSection, RightsEntry, RightsSection, Settings, WritesSection
 from smart_app.writeback.plan import WriteSite
 
 
@@ -32,6 +34,17 @@ def build_site_rules(settings: Settings) -> SiteRules:
         alert_readers=frozenset(settings.alerts.readers),
         languages=tuple(settings.instruments.languages.items()),
         prorate=settings.instruments.prorate,
+    )
+
+
+def build_site_choice(section: InstrumentsSection) -> SiteChoice:
+    """Give what the site has chosen among published cut-offs and figures of change."""
+    return SiteChoice(
+        cutoffs=section.cutoffs,
+        figures={
+            score_id: {ChangeKind(kind): figure for kind, figure in figures.items()}
+            for score_id, figures in section.change_figures.items()
+        },
     )
 
 

@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from fhir_mappings.errors import UnknownFigure
+from fhir_mappings.site_choice import SiteChoice
 from launch.ehr import ClientAuth, EhrRegistry
 from launch.signing_keys import SigningKeys
 from smart_app.chart import ChartCache
 from smart_app.connections import Connections
-from smart_app.library import load_library
+from smart_app.library import Library, load_library
 from smart_app.services import Services
 from smart_app.settings import Settings, SettingsError
 from smart_app.settings.errors import Fault
-from smart_app.site_rules import build_site_rules
+from smart_app.site_rules import build_site_choice, build_site_rules
 from smart_app.storage.key_ring import KeyRing
 from smart_app.storage.opening import open_units
 from smart_app.storage.unit_of_work import Units
@@ -38,10 +40,10 @@ def utc_now() -> datetime:
 def build_services(settings: Settings, *, units: Units, clock: Callable[[], datetime] = utc_now) -> Services:
     """Put the services of one process together.
 
-    Raises: SettingsError when an EHR uses private_key_jwt and the signing keys cannot be read, or when an instrument
-    is offered whose language the site does not list; MalformedInstrument.
+    Raises: SettingsError when an EHR uses private_key_jwt and the signing keys cannot be read, when an instrument is
+    offered whose language the site does not list, or when a chosen figure is not published; MalformedInstrument.
     """
-    library, rules = load_library(settings.instruments.enabled), build_site_rules(settings)
+    library, rules = _load_library(settings), build_site_rules(settings)
     unworded = [instrument.id for instrument in library if not rules.languages_of(instrument)]
     if unworded:
         problem = f"lists no language in which these are worded: {', '.join(unworded)}"
@@ -67,6 +69,27 @@ def build_services(settings: Settings, *, units: Units, clock: Callable[[], date
         rules=rules,
         software_version=find_version(),
     )
+
+
+def _load_library(settings: Settings) -> Library:
+    """Read the instruments, each choice of the site on its own first, so that every fault is named at once."""
+    library = load_library(settings.instruments.enabled)
+    choice = build_site_choice(settings.instruments)
+    single = [(f"cutoffs.{name}", SiteChoice(cutoffs={name: points})) for name, points in choice.cutoffs.items()]
+    single += [
+        (f"change_figures.{name}.{kind}", SiteChoice(figures={name: {kind: figure}}))
+        for name, figures in choice.figures.items()
+        for kind, figure in figures.items()
+    ]
+    faults = []
+    for where, one in single:
+        try:
+            library.choose(one)
+        except UnknownFigure as error:
+            faults.append(Fault(where=f"instruments.{where}", problem=f"{error.problem}: docs/instruments.md has them"))
+    if faults:
+        raise SettingsError(faults)
+    return library.choose(choice)
 
 
 def create_app(settings: Settings, *, units: Units | None = None, clock: Callable[[], datetime] = utc_now) -> Flask:

@@ -62,6 +62,7 @@ def _check_database_url(url: str) -> str:
 
 BaseUrl = Annotated[str, AfterValidator(_check_base_url)]
 Text = Annotated[str, Field(min_length=1, max_length=500)]
+ChangeFigureKind = Literal["reliable-change", "minimal-important-difference", "response", "remission"]
 LanguageTag = Annotated[str, Field(pattern="^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 
 
@@ -142,6 +143,8 @@ class InstrumentsSection(Section):
     """``[instruments]``: which are offered, in this order; ``prorate`` allows missing-item rules not of the author.
 
     ``languages``: those in which questionnaires are given here, BCP 47 code to the name that pages show.
+    ``cutoffs``: score id → the published cut-off that decides in place of the default. ``change_figures``: score id →
+    kind → id of the published figure in use. What is not published for the score is a fault of the start.
     """
 
     enabled: Annotated[tuple[Annotated[str, AfterValidator(_check_instrument)], ...], Field(min_length=1)] = (
@@ -150,6 +153,8 @@ class InstrumentsSection(Section):
     )
     languages: Annotated[Mapping[LanguageTag, Text], Field(min_length=1)] = {"en": "English"}
     prorate: bool = False
+    cutoffs: Mapping[Text, int] = {}
+    change_figures: Mapping[Text, Mapping[ChangeFigureKind, Text]] = {}
 
 
 class PracticeSection(Section):

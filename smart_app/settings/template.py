@@ -179,6 +179,11 @@ _REST = """
 #languages = { en = "English" }
 # Use rules for missing items that are not the instrument's author's own; they are labelled wherever they are used.
 #prorate = false
+# Where several cut-offs are published for the same people, the one that decides here, by score id: phq-2-total = 2.
+#cutoffs = {}
+# Where several figures of change are published, the one in use here, by score id and kind:
+# { phq-9-total = { reliable-change = "lowe-2004" } } calls 5 points of the PHQ-9 reliable in place of 6.
+#change_figures = {}
 
 [practice]
 # A draft may be continued for this many hours, by the same informant.

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from fhir_mappings.instrument import ChangeKind
 from fhir_mappings.write_shape import ResourceKind
 from launch.scopes import Feature
 from launch.signing_keys import SigningKeys
@@ -138,3 +139,38 @@ def test_the_web_app_answers_and_refuses_an_unknown_issuer(tmp_path: Path) -> No
     refused = client.get("/launch", query_string={"iss": "https://elsewhere.example/fhir", "launch": "x"})
     assert refused.status_code in {400, 403, 404}
     assert b"unknown-issuer" in refused.data
+
+
+def test_a_sites_cutoff_and_figure_of_change_are_in_use(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
+    _prepare(settings)
+    chosen = InstrumentsSection(
+        cutoffs={"gad-7-total": 8}, change_figures={"phq-9-total": {"reliable-change": "lowe-2004"}}
+    )
+
+    library = build_services(replace(settings, instruments=chosen), units=open_units(settings)).library
+
+    gad7, phq9 = library.find("gad-7"), library.find("phq-9")
+    assert gad7 is not None
+    assert phq9 is not None
+    cutoff, reliable = gad7.scores[0].cutoff, phq9.scores[0].find_change(ChangeKind.RELIABLE)
+    assert cutoff is not None
+    assert reliable is not None
+    assert (cutoff.at_least, reliable.points) == (8, 5)
+
+
+def test_every_figure_that_is_not_published_is_named_at_the_start(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
+    _prepare(settings)
+    wrong = InstrumentsSection(
+        cutoffs={"gad-7-total": 9, "gad-8-total": 3}, change_figures={"phq-9-total": {"response": "of-our-own"}}
+    )
+
+    with pytest.raises(SettingsError) as caught:
+        build_services(replace(settings, instruments=wrong), units=open_units(settings))
+
+    assert [fault.where for fault in caught.value.faults] == [
+        "instruments.cutoffs.gad-7-total",
+        "instruments.cutoffs.gad-8-total",
+        "instruments.change_figures.phq-9-total.response",
+    ]

@@ -373,6 +373,19 @@ def test_a_language_is_a_bcp_47_code_with_a_name(languages: dict[str, str]) -> N
     assert fault.startswith("instruments.languages")
 
 
+@pytest.mark.parametrize(
+    "instruments",
+    [
+        {"cutoffs": {"phq-2-total": "two"}},
+        {"change_figures": {"phq-9-total": "lowe-2004"}},
+        {"change_figures": {"phq-9-total": {"recovery": "nhs-recovery"}}},
+    ],
+)
+def test_a_choice_of_figures_names_score_kind_and_figure(instruments: dict[str, Any]) -> None:
+    (fault,) = faults_of(make_values(instruments=instruments))
+    assert fault.startswith(f"instruments.{next(iter(instruments))}.")
+
+
 def test_languages_may_come_from_the_environment() -> None:
     settings = parse(make_values(), SMART_SCREENING_INSTRUMENTS_LANGUAGES='{"en-GB": "English"}')
     assert settings.instruments.languages == {"en-GB": "English"}
