@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
-NODE_TESTS := tests/interop/node
+NODE_TESTS := tests/interop/node tests/conformance/node
+NODE_MODULES := $(NODE_TESTS:%=%/node_modules)
 FHIR_PACKAGES ?= ../shared/igs
 export FHIR_PACKAGES
 
@@ -32,12 +33,12 @@ demo: $(STAMP) ## Start the simulated EHR (9000) and the app (8000) with synthet
 	@$(BIN)/smart-screening demo $(DEMO_FLAGS)
 
 # What needs Node packages says so and is skipped where npm is missing; with CI=true a skip fails.
-test: $(STAMP) $(NODE_TESTS)/node_modules ## Run all tests
+test: $(STAMP) $(NODE_MODULES) ## Run all tests
 	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
-$(NODE_TESTS)/node_modules: $(NODE_TESTS)/package-lock.json
-	@if command -v npm >/dev/null 2>&1; then npm ci --prefix $(NODE_TESTS) --no-audit --no-fund --silent && touch $@; \
-	else echo "npm is not installed: the tests that need Node packages will be skipped"; fi
+$(NODE_MODULES): %/node_modules: %/package-lock.json
+	@if command -v npm >/dev/null 2>&1; then npm ci --prefix $* --no-audit --no-fund --silent && touch $@; \
+	else echo "npm is not installed: what needs Node packages will be skipped"; fi
 
 check: $(STAMP) ## Format, lint, types (mypy strict), import contracts
 	@$(BIN)/ruff format --check .
@@ -49,7 +50,7 @@ fix: $(STAMP) ## Let ruff mend what it can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(STAMP) ## Measure speed and memory, as ratios within one run
+bench: $(STAMP) tests/conformance/node/node_modules ## Measure speed and memory, as ratios within one run
 	@$(BIN)/python -m bench
 
 screenshots: $(STAMP) ## Draw every page at 1280 and 400 px into docs/screenshots
@@ -68,4 +69,4 @@ requirements/dev.txt: uv.lock
 	@touch $@
 
 clean: ## Remove what set-up, tests and demo made
-	@rm -rf $(VENV) $(NODE_TESTS)/node_modules var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov
+	@rm -rf $(VENV) $(NODE_MODULES) var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov

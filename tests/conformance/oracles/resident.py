@@ -1,0 +1,113 @@
+"""LHC-Forms and fhirpath.js as one resident Node process: engines that are not ours, asked in batches.
+
+The packages are pinned in tests/conformance/node (npm ci); $SMART_SCREENING_ORACLES names another node_modules.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Timer
+from types import TracebackType
+from typing import Any, Self
+
+Json = dict[str, Any]
+HERE = Path(__file__).parent
+NODE_MODULES = Path(os.environ.get("SMART_SCREENING_ORACLES", HERE.parent / "node" / "node_modules"))
+ANSWER_SECONDS = 120
+
+
+def missing_prerequisite() -> str | None:
+    """Say what this machine lacks for the oracles, None if nothing."""
+    if shutil.which("node") is None:
+        return "node is not installed"
+    if not all((NODE_MODULES / name).is_dir() for name in ("fhirpath", "jsdom", "lforms")):
+        return "the npm packages are missing: npm ci --prefix tests/conformance/node"
+    return None
+
+
+class OracleError(Exception):
+    """An engine failed, or gave no answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One result per form asked about, and the time that the engine itself took for all of them."""
+
+    results: list[Any]
+    microseconds: float
+
+
+class Oracles:
+    """The running process; a context manager. `versions`: engine → version, once running."""
+
+    versions: Mapping[str, str]
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            ["node", str(HERE / "oracles.cjs"), str(NODE_MODULES)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            encoding="utf-8",
+        )
+        try:
+            self.versions = self._read()["ready"]
+        except OracleError:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def fill_in(self, questionnaire: Json, answers: Sequence[Mapping[str, Json]], *, fresh: bool = False) -> Batch:
+        """Fill in LHC-Forms, one form per linkId → Coding; each result has its `response` and its `observations`.
+
+        `fresh` opens the form anew each time, which takes ten times as long. Raises: OracleError.
+        """
+        return self._ask(engine="lforms", questionnaire=questionnaire, answers=answers, fresh=fresh)
+
+    def evaluate(self, questionnaire: Json, expressions: Mapping[str, str], responses: Sequence[Json]) -> Batch:
+        """Evaluate FHIRPath by fhirpath.js: each result is name → list of values. Raises: OracleError."""
+        return self._ask(engine="fhirpath", questionnaire=questionnaire, expressions=expressions, responses=responses)
+
+    def _ask(self, **request: Any) -> Batch:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(request, default=float) + "\n")
+        self._process.stdin.flush()
+        answer = self._read()
+        if "error" in answer:
+            raise OracleError(f"{request['engine']}: {answer['error']}")
+        return Batch(**answer)
+
+    def _read(self) -> Json:
+        assert self._process.stdout is not None
+        # A hung engine is killed, which ends the line; a missing answer is never taken for agreement.
+        timer = Timer(ANSWER_SECONDS, self._process.kill)
+        timer.start()
+        try:
+            line = self._process.stdout.readline()
+        finally:
+            timer.cancel()
+        if not line:
+            raise OracleError("the Node process gave no answer")
+        answer: Json = json.loads(line)
+        return answer
+
+    def _stop(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
