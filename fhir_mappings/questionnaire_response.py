@@ -77,7 +77,7 @@ def build_response(
     resource["author"] = build_reference(author.reference, author.display)
     resource["source"] = build_reference(source.reference, source.display)
     known = {} if report is None else _known_scores(instrument, report)
-    resource["item"] = _build_items(instrument.questionnaire["item"], instrument, answers, known)
+    resource["item"] = build_items(instrument.questionnaire["item"], instrument, answers, known)
     return resource
 
 
@@ -91,7 +91,7 @@ def describe_answer(item: Item, answers: Answers) -> str:
     return say_values(item, answers[item.link_id].given)
 
 
-def _build_items(
+def build_items(
     asked: Iterable[Json], instrument: Instrument, answers: Answers, scores: Mapping[str, Points]
 ) -> list[Json]:
     """Build the response's items in the shape of the Questionnaire's; a group that holds none is left out."""
@@ -99,7 +99,7 @@ def _build_items(
     for question in asked:
         link_id = question["linkId"]
         item = instrument.by_link_id.get(link_id)
-        nested = _build_items(question.get("item", ()), instrument, answers, scores)
+        nested = build_items(question.get("item", ()), instrument, answers, scores)
         text = {"text": question["text"]} if "text" in question else {}
         if item is not None:
             if is_enabled(item, answers):
