@@ -3,14 +3,15 @@
 Sources: http://hl7.org/fhir/R4/bundle.html (collection); the Bundle's own rules in docs/instruments.md.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from fhir_mappings.calculation import Underivable, build_expression, find_asked
 from fhir_mappings.element import Element
 from fhir_mappings.errors import MalformedInstrument, UnknownItem
 from fhir_mappings.observation_definition import parse_scores
 from fhir_mappings.questionnaire import EnableWhen, Item, Operator, Option, parse_items
 from fhir_mappings.r4 import Coding, Json, parse_json_strict
-from fhir_mappings.risk_rule import NextInstrument, RiskRule, parse_actions
+from fhir_mappings.risk_rule import Actions, NextInstrument, RiskRule, parse_actions
 from fhir_mappings.score_definition import (
     Band,
     ChangeKind,
@@ -19,8 +20,9 @@ from fhir_mappings.score_definition import (
     MissingRule,
     Points,
     ScoreDefinition,
+    ScoreKind,
 )
-from fhir_mappings.systems import EXT_INSTRUMENT
+from fhir_mappings.systems import EXT_INSTRUMENT, EXT_NEEDS_TEXT
 
 __all__ = [
     "Band",
@@ -38,6 +40,7 @@ __all__ = [
     "Points",
     "RiskRule",
     "ScoreDefinition",
+    "ScoreKind",
     "parse_instrument",
 ]
 
@@ -48,7 +51,8 @@ class Instrument:
 
     `id` is the Questionnaire's id ("phq-9"), `coding` its panel code, `age_range` the validated ages in years (None:
     open end), `interval_days` the re-screen interval (None: none published). `attribution` and `loinc_notice` are
-    shown wherever the text is.
+    shown wherever the text is. `needs_text`: where to get the wording that is not shipped; until a site has supplied
+    it, the instrument can't be given. `advice`: answers that call for something other than a risk alert.
     """
 
     id: str
@@ -68,6 +72,8 @@ class Instrument:
     age_range: tuple[int | None, int | None]
     attribution: str
     loinc_notice: str
+    needs_text: str | None = None
+    advice: tuple[RiskRule, ...] = ()
     questionnaire: Json = field(repr=False)
     observation_definitions: tuple[Json, ...] = field(repr=False)
     plan_definition: Json = field(repr=False)
@@ -130,21 +136,22 @@ def parse_instrument(body: bytes) -> Instrument:
     plan = _only(bundle, "PlanDefinition")
     definitions = _resources(bundle, "ObservationDefinition")
     scores = parse_scores(questionnaire, definitions)
-    risk_rules, next_instruments, interval_days = parse_actions(plan)
-    items = parse_items(
-        questionnaire,
-        scored=frozenset(link_id for score in scores for link_id in score.item_link_ids),
-        risk=frozenset(rule.link_id for rule in risk_rules),
+    actions = parse_actions(plan)
+    items = _required(
+        parse_items(
+            questionnaire,
+            scored=frozenset(link_id for score in scores if score.adds_weights for link_id in score.item_link_ids),
+            risk=frozenset(rule.link_id for rule in actions.risk_rules),
+        ),
+        scores,
     )
     by_link_id = {item.link_id: item for item in items}
     _check_scores(questionnaire, by_link_id, scores)
-    _check_rules(plan, by_link_id, risk_rules)
-    known = by_link_id.keys() | {score.link_id for score in scores}
-    if not known >= {follow.link_id for follow in next_instruments}:
-        raise plan.fault("action", "names an item or score that does not exist")
+    _check_actions(plan, by_link_id, scores, actions)
+    needs_text = questionnaire.find_extension(EXT_NEEDS_TEXT)
     details = questionnaire.extension(EXT_INSTRUMENT)
-    attribution, separator, loinc_notice = questionnaire.string("copyright").partition("\n\n")
-    if not separator:
+    attribution, _, loinc_notice = questionnaire.string("copyright").partition("\n\n")
+    if not loinc_notice and b'"http://loinc.org"' in body:
         raise questionnaire.fault("copyright", "needs attribution and LOINC notice, with an empty line between")
     return Instrument(
         id=questionnaire.string("id"),
@@ -154,16 +161,18 @@ def parse_instrument(body: bytes) -> Instrument:
         short_name=details.extension("shortName").string("valueString"),
         language=questionnaire.string("language"),
         coding=questionnaire.first_coding("code"),
-        instruction=_instruction(questionnaire),
+        instruction=_instruction(questionnaire, needed=needs_text is None),
         recall_period=details.extension("recallPeriod").string("valueString"),
         items=items,
         scores=scores,
-        risk_rules=risk_rules,
-        next_instruments=next_instruments,
-        interval_days=interval_days,
+        risk_rules=actions.risk_rules,
+        advice=actions.advice,
+        next_instruments=actions.next_instruments,
+        interval_days=actions.interval_days,
         age_range=_age_range(questionnaire),
         attribution=attribution,
         loinc_notice=loinc_notice,
+        needs_text=None if needs_text is None else needs_text.string("valueString"),
         questionnaire=questionnaire.value,
         observation_definitions=tuple(definition.value for definition in definitions),
         plan_definition=plan.value,
@@ -195,22 +204,44 @@ def _check_scores(questionnaire: Element, by_link_id: dict[str, Item], scores: t
     if len(set(stated)) != len(stated):
         raise questionnaire.fault("item.linkId", "stands twice")
     for score in scores:
-        if not by_link_id.keys() >= set(score.item_link_ids):
-            raise questionnaire.fault(f"item({score.link_id})", "adds up an item that does not exist")
-        lows = [min(_weights(by_link_id[link_id])) for link_id in score.item_link_ids]
-        highs = [max(_weights(by_link_id[link_id])) for link_id in score.item_link_ids]
-        if (sum(lows), sum(highs)) != score.range:
-            raise questionnaire.fault(f"item({score.link_id})", "option weights do not span the score's range")
+        fault = _find_score_fault(score, by_link_id)
+        if fault:
+            raise questionnaire.fault(f"item({score.link_id})", fault)
     named = {condition.link_id for item in by_link_id.values() for condition in item.enable_when}
     if not by_link_id.keys() >= named:
         raise questionnaire.fault("item.enableWhen", "names an item that does not exist")
 
 
-def _check_rules(plan: Element, by_link_id: dict[str, Item], risk_rules: tuple[RiskRule, ...]) -> None:
-    """Check that each risk rule can fire: its item exists, has a weight on every option, or the codes it names."""
-    if len({rule.id for rule in risk_rules}) != len(risk_rules):
+def _find_score_fault(score: ScoreDefinition, by_link_id: dict[str, Item]) -> str:
+    """Say what is wrong with a score against the items it is made from, "" where nothing is."""
+    if score.kind is ScoreKind.EXPRESSION:
+        return ""
+    if not by_link_id.keys() >= set(score.item_link_ids):
+        return "is made from an item that does not exist"
+    items = [by_link_id[link_id] for link_id in score.item_link_ids]
+    if score.kind is ScoreKind.LEVEL:
+        for condition in (one for level in score.levels for one in level.conditions):
+            if any(not {*condition.codes} & by_link_id[one].by_code.keys() for one in condition.link_ids):
+                return "asks for a code that is no answer"
+    else:
+        points = [[score.get_points(weight) for weight in _weights(item)] for item in items]
+        if score.range != (sum(min(each) for each in points), sum(max(each) for each in points)):
+            return "option weights do not span the score's range"
+    try:
+        expected = build_expression(score, by_link_id)
+    except Underivable as error:
+        return f"cannot be told natively: {error}"
+    return "" if score.expression == expected else f"its expression should be {expected}"
+
+
+def _check_actions(
+    plan: Element, by_link_id: dict[str, Item], scores: tuple[ScoreDefinition, ...], actions: Actions
+) -> None:
+    """Check that each rule can fire: its item exists, has a weight on every option, or the codes it names."""
+    rules = actions.risk_rules + actions.advice
+    if len({rule.id for rule in rules}) != len(rules):
         raise plan.fault("action.id", "stands twice")
-    for rule in risk_rules:
+    for rule in rules:
         item = by_link_id.get(rule.link_id)
         if item is None:
             raise plan.fault(f"action({rule.id})", "names an item that does not exist")
@@ -220,17 +251,36 @@ def _check_rules(plan: Element, by_link_id: dict[str, Item], risk_rules: tuple[R
             raise plan.fault(f"action({rule.id})", "asks for a weight where an answer has none")
         if not {option.coding.code for option in item.options} >= set(rule.codes):
             raise plan.fault(f"action({rule.id})", "names a code that is no answer")
+        if rule.level_of is not None and not any(score.id == rule.level_of and score.levels for score in scores):
+            raise plan.fault(f"action({rule.id})", "names a level that does not exist")
+    known = by_link_id.keys() | {score.link_id for score in scores}
+    if not known >= {follow.link_id for follow in actions.next_instruments}:
+        raise plan.fault("action", "names an item or score that does not exist")
+
+
+def _required(items: tuple[Item, ...], scores: tuple[ScoreDefinition, ...]) -> tuple[Item, ...]:
+    """Mark as required what a score cannot do without: its items, and those that decide whether they are asked."""
+    by_link_id = {item.link_id: item for item in items}
+    asked = {
+        link_id
+        for score in scores
+        if score.kind is not ScoreKind.EXPRESSION
+        for link_id in find_asked(score.item_link_ids, by_link_id)
+    }
+    return tuple(replace(item, required=item.required or item.link_id in asked) for item in items)
 
 
 def _weights(item: Item) -> list[Points]:
     return [option.weight for option in item.options if option.weight is not None]
 
 
-def _instruction(questionnaire: Element) -> str:
+def _instruction(questionnaire: Element, *, needed: bool) -> str:
     for item in questionnaire.children("item"):
         if item.string("type") == "display":
             return item.string("text")
-    raise questionnaire.fault("item", "needs a display item with the instruction")
+    if needed:
+        raise questionnaire.fault("item", "needs a display item with the instruction")
+    return ""
 
 
 def _age_range(questionnaire: Element) -> tuple[int | None, int | None]:

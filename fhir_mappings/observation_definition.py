@@ -4,12 +4,14 @@ Sources: http://hl7.org/fhir/R4/observationdefinition.html; SDC 4.0 calculatedEx
 has no url: the score item names it by identifier, in an extension of ours.
 """
 
-import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, TypeVar
+from typing import TypeVar
 
+from fhir_mappings.calculation import find_calculation, find_named_items
 from fhir_mappings.element import Element
+from fhir_mappings.level_rule import Level, find_level, parse_open_levels
 from fhir_mappings.score_definition import (
     Band,
     ChangeKind,
@@ -19,6 +21,7 @@ from fhir_mappings.score_definition import (
     MissingRule,
     Points,
     ScoreDefinition,
+    ScoreKind,
 )
 from fhir_mappings.systems import (
     CALCULATED_EXPRESSION,
@@ -26,25 +29,18 @@ from fhir_mappings.systems import (
     EXT_CUT_OFF,
     EXT_MISSING_ITEM_RULE,
     EXT_SCORE_DEFINITION,
+    EXT_SCORE_DIRECTION,
     EXT_SEVERITY_BAND,
     SCORE_IDENTIFIER,
     SCORE_INTERVAL,
     UNIT,
 )
 
-# The one expression that is added up natively: the sum of the weights, empty unless every item is answered.
-_SUM: Final = re.compile(
-    r"iif\(%resource\.item\.where\(linkId in \((?P<items>[^()]*)\)\)\.answer\.count\(\) = (?P<count>[0-9]+), "
-    r"%resource\.item\.where\(linkId in \((?P=items)\)\)\.answer\.value\.weight\(\)\.sum\(\), \{\}\)"
-)
-_LINK_ID: Final = re.compile(r"'([^']+)'")
-
 
 def parse_scores(questionnaire: Element, definitions: Iterable[Element]) -> tuple[ScoreDefinition, ...]:
     """Parse one ScoreDefinition per score item of the Questionnaire.
 
-    Raises: the element's error for a score item without its definition, a definition without score item, or an
-    expression that is not the sum of item weights.
+    Raises: the element's error for a score item without its definition or a definition without score item.
     """
     by_identifier = {}
     for definition in definitions:
@@ -79,32 +75,75 @@ def _parse_score(item: Element, definition: Element, score_id: str) -> ScoreDefi
         raise definition.fault("code", "differs from the score item's code")
     intervals = list(definition.children("qualifiedInterval"))
     span = _range(_only(definition, [interval for interval in intervals if interval.string("category") == "absolute"]))
-    bands = tuple(_band(interval) for interval in intervals if _context(interval) == "severity-band")
+    banded = [interval for interval in intervals if _context(interval) == "severity-band"]
+    bands = tuple(_band(interval) for interval in banded)
     if bands and not _cover(bands, span):
         raise definition.fault("qualifiedInterval", "bands leave a gap or overlap")
-    unit = item.extension(UNIT).child("valueCoding").string("code")
+    levels = tuple(
+        level
+        for band, interval in zip(bands, banded, strict=True)
+        if (level := find_level(interval, int(band.min), band.label)) is not None
+    )
+    if levels and [(level.rank, bool(level.alternatives)) for level in levels] != [
+        (rank, rank > 0) for rank in range(len(bands))
+    ]:
+        raise definition.fault("qualifiedInterval", "levels are ranked from 0, and each but the lowest has its rule")
+    unit = item.find_extension(UNIT)
+    if unit is None and not levels:
+        raise item.fault("extension(questionnaire-unit)", "missing")
+    cutoffs = tuple(_cutoff(interval, span) for interval in intervals if _context(interval) == "cut-off")
+    direction = definition.find_extension(EXT_SCORE_DIRECTION)
+    made = _made(item, levels)
     return ScoreDefinition(
         id=score_id,
         coding=coding,
-        unit=unit,
+        unit="" if unit is None else unit.child("valueCoding").string("code"),
         link_id=item.string("linkId"),
         label=item.string("text"),
-        item_link_ids=_summed_items(item),
+        item_link_ids=made.item_link_ids,
         range=span,
         bands=bands,
-        cutoffs=tuple(_cutoff(interval, span) for interval in intervals if _context(interval) == "cut-off"),
+        cutoffs=cutoffs,
         missing_rule=_missing_rule(definition.find_extension(EXT_MISSING_ITEM_RULE)),
         changes=tuple(_change(extension) for extension in definition.extensions(EXT_CHANGE_THRESHOLD)),
+        kind=made.kind,
+        expression=made.expression,
+        count_from=made.count_from,
+        factor=made.factor,
+        levels=levels,
+        open_levels=parse_open_levels(definition),
+        higher_is_better=direction is not None and direction.string("valueCode") == "higher-is-better",
     )
 
 
-def _summed_items(item: Element) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """How the score comes about, as its expression says; for a level as its rules do."""
+
+    kind: ScoreKind
+    expression: str
+    item_link_ids: tuple[str, ...]
+    count_from: int | None = None
+    factor: int = 1
+
+
+def _made(item: Element, levels: tuple[Level, ...]) -> _Made:
     expression = item.extension(CALCULATED_EXPRESSION).child("valueExpression").string("expression")
-    match = _SUM.fullmatch(expression)
-    link_ids = tuple(_LINK_ID.findall(match["items"])) if match else ()
-    if not match or int(match["count"]) != len(link_ids) or len(set(link_ids)) != len(link_ids) or not link_ids:
-        raise item.fault("extension(calculatedExpression)", "not the guarded sum of item weights")
-    return link_ids
+    if levels:
+        named = (one for level in levels for condition in level.conditions for one in condition.link_ids)
+        return _Made(kind=ScoreKind.LEVEL, expression=expression, item_link_ids=tuple(dict.fromkeys(named)))
+    calculation = find_calculation(expression)
+    if calculation is None:
+        return _Made(kind=ScoreKind.EXPRESSION, expression=expression, item_link_ids=find_named_items(expression))
+    if len(set(calculation.item_link_ids)) != len(calculation.item_link_ids):
+        raise item.fault("extension(calculatedExpression)", "adds up an item twice")
+    return _Made(
+        kind=calculation.kind,
+        expression=expression,
+        item_link_ids=calculation.item_link_ids,
+        count_from=calculation.count_from,
+        factor=calculation.factor,
+    )
 
 
 def _only(definition: Element, found: list[Element]) -> Element:
@@ -151,14 +190,21 @@ def _band(interval: Element) -> Band:
 
 def _cutoff(interval: Element, span: tuple[Points, Points]) -> Cutoff:
     details = interval.extension(EXT_CUT_OFF)
-    at_least = interval.child("range").child("low").number("value")
-    if not span[0] < at_least <= span[1]:
-        raise interval.fault("range.low", "outside the score's range")
+    limits = interval.child("range")
+    low, high = limits.find_child("low"), limits.find_child("high")
+    if (low is None) is (high is None):
+        raise interval.fault("range", "a cut-off has one end")
+    limit = (high if low is None else low) or limits
+    points = limit.number("value")
+    # A cut-off that everybody meets, or nobody, tells nothing.
+    if not (span[0] <= points < span[1] if low is None else span[0] < points <= span[1]):
+        raise limit.fault("value", "outside the score's range")
     age = interval.find_child("age")
     bounds = [None if age is None else age.find_child(end) for end in ("low", "high")]
     age_min, age_max = (None if bound is None else bound.integer("value") for bound in bounds)
     return Cutoff(
-        at_least=at_least,
+        at_least=points,
+        or_fewer=low is None,
         meaning=details.extension("meaning").string("valueString"),
         source=details.extension("source").string("valueString"),
         default=details.extension("default").boolean("valueBoolean"),

@@ -6,6 +6,7 @@ of the same action says for others.
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from fhir_mappings.element import Element
 from fhir_mappings.systems import ACTION_CODE, EXT_RISK_RULE
@@ -16,7 +17,8 @@ class RiskRule:
     """An answer that needs action whatever the total.
 
     It fires at a weight of `at_least` or more, or at one of the answer `codes`. `level`, `action` are the published
-    words, `reason` says what fired it, `source` who published it.
+    words, `reason` says what fired it, `source` who published it. `level_of`: the id of the score whose level tells
+    how serious it is, from `level` upwards.
     """
 
     id: str
@@ -27,6 +29,7 @@ class RiskRule:
     source: str
     at_least: int | Decimal | None = None
     codes: tuple[str, ...] = ()
+    level_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,25 +47,34 @@ class NextInstrument:
     at_least: int | Decimal
 
 
-def parse_actions(plan: Element) -> tuple[tuple[RiskRule, ...], tuple[NextInstrument, ...], int | None]:
-    """Parse a PlanDefinition's actions: risk rules, next instruments, re-screen interval in days.
+class Actions(NamedTuple):
+    """The actions of a PlanDefinition by kind, in their order; the re-screen interval in days, None if unpublished."""
 
-    Raises: the element's error for an action whose code is none of ours.
-    """
+    risk_rules: tuple[RiskRule, ...]
+    advice: tuple[RiskRule, ...]
+    next_instruments: tuple[NextInstrument, ...]
+    interval_days: int | None
+
+
+def parse_actions(plan: Element) -> Actions:
+    """Parse a PlanDefinition's actions. Raises: the element's error for an action whose code is none of ours."""
     risks: list[RiskRule] = []
+    advice: list[RiskRule] = []
     nexts: list[NextInstrument] = []
     interval: int | None = None
     for action in plan.children("action"):
         match _action_code(action):
             case "risk-alert":
-                risks.append(_risk_rule(action))
+                risks.append(_rule(action))
+            case "advice":
+                advice.append(_rule(action))
             case "next-instrument":
                 nexts.append(_next_instrument(action))
             case "re-screen":
                 interval = _days(action)
             case _:
                 raise action.fault("code", "not a known action")
-    return tuple(risks), tuple(nexts), interval
+    return Actions(tuple(risks), tuple(advice), tuple(nexts), interval)
 
 
 def _action_code(action: Element) -> str | None:
@@ -73,10 +85,11 @@ def _action_code(action: Element) -> str | None:
     return None
 
 
-def _risk_rule(action: Element) -> RiskRule:
+def _rule(action: Element) -> RiskRule:
     details = action.extension(EXT_RISK_RULE)
     at_least = details.find_extension("atLeast")
     codes = tuple(extension.string("valueCode") for extension in details.extensions("code"))
+    level_of = details.find_extension("levelOf")
     if at_least is None and not codes:
         raise action.fault("extension(risk-rule)", "neither weight nor code")
     return RiskRule(
@@ -88,6 +101,7 @@ def _risk_rule(action: Element) -> RiskRule:
         source=details.extension("source").string("valueString"),
         at_least=None if at_least is None else at_least.number("valueDecimal"),
         codes=codes,
+        level_of=None if level_of is None else level_of.string("valueString"),
     )
 
 

@@ -4,11 +4,12 @@ Sources: http://hl7.org/fhir/R4/observationdefinition.html (qualifiedInterval); 
 extensions (docs/instruments.md). Points throughout; intervals include both ends.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 
 from fhir_mappings.errors import UnknownFigure
+from fhir_mappings.level_rule import Level, OpenLevel
 from fhir_mappings.r4 import Coding
 
 Points = int | Decimal
@@ -33,8 +34,9 @@ class Band:
 class Cutoff:
     """A published screening cut-off: positive at `at_least` points or more.
 
-    `default` marks the one that decides; others are for reading or for a site to choose. `gender` (R4
-    administrative-gender) and ages in years bound the population it was published for.
+    `or_fewer`: higher is better, and it is positive at so many points or fewer. `default` marks the one that decides;
+    others are for reading or for a site to choose. `gender` (R4 administrative-gender) and ages in years bound the
+    population it was published for.
     """
 
     at_least: Points
@@ -44,12 +46,18 @@ class Cutoff:
     gender: str | None = None
     age_min: int | None = None
     age_max: int | None = None
+    or_fewer: bool = False
+
+    def is_met(self, value: Points) -> bool:
+        """Tell whether the value screens positive."""
+        return value <= self.at_least if self.or_fewer else value >= self.at_least
 
 
 class Formula(StrEnum):
     """How a missing-item rule fills in what is missing."""
 
     MEAN_OF_ANSWERED = "mean-of-answered"
+    BLANK_COUNTS_ZERO = "blank-counts-zero"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,9 +101,22 @@ class ChangeThreshold:
     baseline_at_least: Points | None = None
 
 
+class ScoreKind(StrEnum):
+    """How a score comes about: weights added up, items counted, a level, or any other FHIRPath expression."""
+
+    SUM = "sum"
+    COUNT = "count"
+    LEVEL = "level"
+    EXPRESSION = "expression"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ScoreDefinition:
-    """One score of an instrument: which items it adds up, and what is published about the sum."""
+    """One score of an instrument: how it is made from which items, and what is published about it.
+
+    `expression` is its FHIRPath. A count takes items of weight `count_from` or more. `factor` multiplies the sum. A
+    level's value is its rank, `levels` in rising order; a band stands for each.
+    """
 
     id: str
     coding: Coding
@@ -108,6 +129,18 @@ class ScoreDefinition:
     cutoffs: tuple[Cutoff, ...]
     missing_rule: MissingRule | None
     changes: tuple[ChangeThreshold, ...]
+    kind: ScoreKind = ScoreKind.SUM
+    expression: str = field(default="", repr=False)
+    count_from: Points | None = None
+    factor: int = 1
+    levels: tuple[Level, ...] = ()
+    open_levels: tuple[OpenLevel, ...] = ()
+    higher_is_better: bool = False
+
+    @property
+    def adds_weights(self) -> bool:
+        """Whether it is a sum or a count, so that every answer to its items needs a weight."""
+        return self.kind in (ScoreKind.SUM, ScoreKind.COUNT)
 
     @property
     def cutoff(self) -> Cutoff | None:
@@ -115,9 +148,19 @@ class ScoreDefinition:
         deciding = [cutoff for cutoff in self.cutoffs if cutoff.default]
         return deciding[0] if len(deciding) == 1 else None
 
+    def get_points(self, weight: Points) -> Points:
+        """Give what an answer of this weight adds to the value of a sum or a count."""
+        if self.count_from is not None:
+            return int(weight >= self.count_from)
+        return weight * self.factor
+
     def find_band(self, value: Points) -> Band | None:
         """Give the published range that holds the value."""
         return next((band for band in self.bands if band.min <= value <= band.max), None)
+
+    def find_open_level(self, bounds: tuple[Points, Points]) -> OpenLevel | None:
+        """Give how to speak of a level that is only known to lie within these ranks, where something is stated."""
+        return next((level for level in self.open_levels if (level.low, level.high) == bounds), None)
 
     def find_change(self, kind: ChangeKind) -> ChangeThreshold | None:
         """Give the figure in use for a kind of change, None where none is published."""

@@ -63,7 +63,7 @@ SCORE_INTERVAL: Final = CANONICAL_BASE + "/CodeSystem/score-interval"
 # PlanDefinition.action.code: `risk-alert`, `advice`, `next-instrument` or `re-screen`
 ACTION_CODE: Final = CANONICAL_BASE + "/CodeSystem/action"
 # Panels, items, scores, answers and levels that LOINC has no confirmed code for.
-INSTRUMENT_CODE: Final = CANONICAL_BASE + "/CodeSystem/instrument"
+SCREENING_CODE: Final = CANONICAL_BASE + "/CodeSystem/screening"
 
 EXT_INSTRUMENT: Final = _OURS + "instrument"
 EXT_SCORE_DEFINITION: Final = _OURS + "score-definition"

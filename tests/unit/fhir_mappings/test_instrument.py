@@ -78,9 +78,11 @@ def test_the_unchanged_bundle_parses() -> None:
         (lambda q, o, p: q["item"][10]["enableWhen"][0].update(question="x"), "Questionnaire.item"),
         (
             lambda q, o, p: extension(q["item"][11], "calculatedExpression")["valueExpression"].update(
-                expression="1 + 1"
+                expression=extension(q["item"][11], "calculatedExpression")["valueExpression"]["expression"].replace(
+                    "= 9", "= 8"
+                )
             ),
-            "Questionnaire.item[11].extension(calculatedExpression)",
+            "Questionnaire.item(phq9-total)",
         ),
         (lambda q, o, p: q["item"][11].pop("code"), "Questionnaire.item[11].code"),
         (lambda q, o, p: o.pop("identifier"), "ObservationDefinition.identifier"),
