@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from fhir_mappings.answers import Answers, is_enabled
@@ -19,10 +21,14 @@ from smart_app.screening.drafts import is_too_old, stop_old_drafts
 from smart_app.screening.errors import DraftTooOld
 from smart_app.screening.form_words import say_giving, say_progress, say_risk_notice, say_saved, say_total
 from smart_app.screening.forms import DECLINED, PostedForm
-from smart_app.screening.frame import build_frame
+from smart_app.screening.frame import audit_shown, frame_with
+from smart_app.screening.starting import say_warnings
 from smart_app.screening.views import FormView, HandInResult, ItemView, OptionView
 from smart_app.screening.wording import say_points
 from smart_app.services import Acting, Services
+
+if TYPE_CHECKING:
+    from smart_app.model.alert import Alert
 
 
 def view_form(app: Services, who: Acting, screening_id: UUID, *, device: str | None = None) -> FormView:
@@ -33,15 +39,18 @@ def view_form(app: Services, who: Acting, screening_id: UUID, *, device: str | N
     with permitted(app, who, Right.ENTER):
         with app.units.read() as unit:
             screening = get_screening(unit, who, screening_id)
+            alerts = unit.alerts.open_for_patient(who.patient)
         if is_too_old(app, screening, who.now):
             stop_old_drafts(app, who)
             raise DraftTooOld
         if screening.state is not ScreeningState.IN_PROGRESS:
             raise IllegalMove(f"the form of a screening that is {screening.state} is closed")
+        chart = get_chart(app, who)
         with app.units.write() as unit:
             unit.audit.append(event(who, AuditAction.SCREENING_VIEWED, screening_id))
+            audit_shown(who, unit, alerts)
             unit.commit()
-    return build_form(app, who, get_chart(app, who), screening, device=device or app.new_secret())
+    return _build_form(app, who, chart, screening, alerts, device=device or app.new_secret())
 
 
 def view_hand_in(app: Services, who: Acting, screening_id: UUID, posted: PostedForm, result: HandInResult) -> FormView:
@@ -55,19 +64,19 @@ def view_hand_in(app: Services, who: Acting, screening_id: UUID, posted: PostedF
     )
 
 
-def build_form(app: Services, who: Acting, chart: Chart, screening: Screening, *, device: str) -> FormView:
-    """Build the page of a draft."""
+def _build_form(
+    app: Services, who: Acting, chart: Chart, screening: Screening, alerts: Sequence[Alert], *, device: str
+) -> FormView:
     instrument = get_instrument(app.library, screening.instrument_id)
     answers = current_answers(instrument, screening)
-    with app.units.read() as unit:
-        alerts = unit.alerts.for_screening(screening.id)
     return FormView(
-        frame=build_frame(app, who, chart),
+        frame=frame_with(app, who, chart, alerts),
         screening_id=screening.id,
         instrument_id=instrument.id,
         short_name=instrument.short_name,
         title=instrument.title,
         instruction=instrument.instruction,
+        warnings=say_warnings(app, who, instrument, chart),
         licence=licence_of(instrument),
         language=instrument.language,
         giving=say_giving(screening.giving, dict(app.rules.languages)),
@@ -75,7 +84,7 @@ def build_form(app: Services, who: Acting, chart: Chart, screening: Screening, *
         sequence=screening.newest_sequence(device),
         items=_build_items(app, who, instrument, screening, answers),
         total=say_total(app, instrument, screening),
-        risk_notice=say_risk_notice(instrument, [alert for alert in alerts if alert.is_open]),
+        risk_notice=say_risk_notice(instrument, [a for a in alerts if a.screening_id == screening.id]),
         **say_progress(instrument, screening),
     )
 

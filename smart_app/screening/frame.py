@@ -16,8 +16,11 @@ from smart_app.screening.wording import say_born, say_partial, say_span
 from smart_app.services import Acting, Services
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
     from zoneinfo import ZoneInfo
+
+    from smart_app.storage.unit_of_work import Unit
 
 # http://terminology.hl7.org/CodeSystem/v3-ActCode, the classes of R4 Encounter.class
 _CLASSES = {
@@ -49,9 +52,19 @@ def build_frame(app: Services, who: Acting, chart: Chart, *, notice: str = "") -
         alerts = unit.alerts.open_for_patient(who.patient)
     if alerts:
         with app.units.write() as unit:
-            for alert in alerts:
-                unit.audit.append(event(who, AuditAction.ALERT_VIEWED, alert.id))
+            audit_shown(who, unit, alerts)
             unit.commit()
+    return frame_with(app, who, chart, alerts, notice=notice)
+
+
+def audit_shown(who: Acting, unit: Unit, alerts: Sequence[Alert]) -> None:
+    """Audit, within the caller's unit of work, that a page shows these alerts."""
+    for alert in alerts:
+        unit.audit.append(event(who, AuditAction.ALERT_VIEWED, alert.id))
+
+
+def frame_with(app: Services, who: Acting, chart: Chart, alerts: Sequence[Alert], *, notice: str = "") -> Frame:
+    """Build the frame from the patient's open alerts; the caller audits that they are shown."""
     return Frame(
         launch_id=who.session.id,
         banner=build_banner(app, who, chart),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from launch import authorize
@@ -39,13 +39,15 @@ class BegunLaunch:
 class FinishedLaunch:
     """A session that has begun. ``secret`` goes into the cookie of ``/launches/<launch_id>/`` and nowhere else.
 
+    ``who`` acts in the rest of the same request.
+
     ``instrument_id``: the one that the EHR asks for in fhirContext, None where it names none that we have.
     """
 
     launch_id: str
     secret: str = field(repr=False)
     framed: bool
-    ehr_id: str
+    who: Acting
     instrument_id: str | None
 
 
@@ -150,7 +152,7 @@ def finish_launch(
         launch_id=launch_id,
         secret=secret,
         framed=taken.framed,
-        ehr_id=active.ehr_id,
+        who=_act(app, session, SessionStanding.LIVE, now, correlation_id),
         instrument_id=_find_asked_instrument(app, active),
     )
 
@@ -172,6 +174,17 @@ def open_session(app: Services, launch_id: str, secret: str | None, *, correlati
         with app.units.write() as unit:
             unit.sessions.touch(launch_id, now)
             unit.commit()
+    return _act(app, session, standing, now, correlation_id)
+
+
+def digest(secret: str) -> str:
+    """Give what is stored of a secret of 128 random bits or more."""
+    return sha256(secret.encode()).hexdigest()
+
+
+def _act(
+    app: Services, session: LaunchSession, standing: SessionStanding, now: datetime, correlation_id: str
+) -> Acting:
     return Acting(
         session=session,
         standing=standing,
@@ -179,11 +192,6 @@ def open_session(app: Services, launch_id: str, secret: str | None, *, correlati
         now=now,
         correlation_id=correlation_id,
     )
-
-
-def digest(secret: str) -> str:
-    """Give what is stored of a secret of 128 random bits or more."""
-    return sha256(secret.encode()).hexdigest()
 
 
 def _take(app: Services, state: str, binding: str | None, correlation_id: str) -> TakenLaunch:

@@ -18,7 +18,7 @@ from smart_app.model.rights import Right
 from smart_app.model.screening import Giving, Screening, ScreeningState
 from smart_app.screening.answers import get_offered
 from smart_app.screening.context import get_chart
-from smart_app.screening.drafts import OTHER_INFORMANT, stop_old_drafts
+from smart_app.screening.drafts import OTHER_INFORMANT, is_too_old, stop_old_drafts, stop_too_old
 from smart_app.screening.errors import InvalidField
 from smart_app.screening.form_words import INFORMANT_LABELS, MODE_LABELS, say_giving, say_progress
 from smart_app.screening.forms import GivingForm
@@ -34,6 +34,7 @@ TOLD_BEFOREHAND = (
     "may be read at once in the portal, by a parent or other proxy, too."
 )
 """Stands on start and form of a patient who is, or may be, a minor (safety rule 13)."""
+USUAL_MODE = Mode.INTERVIEW
 _Choices = TypeVar("_Choices", Informant, Mode)
 # Handing over a device needs the lock of design section 7, an own device the one-time code: neither is offered yet.
 _OFFERED_MODES = tuple(mode for mode in MODE_LABELS if mode not in SELF_ENTERED)
@@ -65,12 +66,25 @@ def view_start(app: Services, who: Acting, instrument_id: str) -> StartView:
         ),
         draft_id=None if draft is None else draft.id,
         draft="" if draft is None else _say_draft(app, who, instrument, draft),
-        warnings=_warn(app, who, instrument, chart),
+        warnings=say_warnings(app, who, instrument, chart),
     )
 
 
+def find_usual_giving(app: Services, instrument_id: str) -> GivingForm | None:
+    """Give who and how as it usually is: the patient answers, the clinician asks; None where the language is a choice.
+
+    Raises: NoSuchInstrument.
+    """
+    languages = app.rules.languages_of(get_offered(app.library, instrument_id))
+    if len(languages) != 1:
+        return None
+    return GivingForm(informant=Informant.PATIENT, mode=USUAL_MODE, language=languages[0][0])
+
+
 def start_screening(app: Services, who: Acting, instrument_id: str, form: GivingForm) -> UUID:
-    """Start one, or go on with the draft of the same informant; a draft of another informant is stopped and kept.
+    """Start one, or go on with the draft of the same informant.
+
+    A draft of another informant is stopped and kept, as is every one that is too old.
 
     Raises: NoSuchInstrument, MissingField, InvalidField.
     """
@@ -80,13 +94,16 @@ def start_screening(app: Services, who: Acting, instrument_id: str, form: Giving
         giving = parse_giving(app, who, instrument, form, birth_date=chart.patient.birth_date)
         with app.units.write() as unit:
             events: list[AuditEvent] = []
-            for draft in unit.screenings.for_patient(who.patient, {ScreeningState.IN_PROGRESS}):
-                if draft.instrument_id != instrument_id:
-                    continue
+            drafts = unit.screenings.for_patient(who.patient, {ScreeningState.IN_PROGRESS})
+            of_this = [draft for draft in drafts if draft.instrument_id == instrument_id]
+            for draft in of_this:
                 if draft.may_go_on(who.now, app.rules.draft_within, giving.informant):
                     return draft.id
-                unit.screenings.save(draft.stop(who.now, OTHER_INFORMANT))
-                events.append(event(who, AuditAction.SCREENING_STOPPED, draft.id, reason="started-anew"))
+            events += stop_too_old(app, who, unit, drafts)
+            for draft in of_this:
+                if not is_too_old(app, draft, who.now):
+                    unit.screenings.save(draft.stop(who.now, OTHER_INFORMANT))
+                    events.append(event(who, AuditAction.SCREENING_STOPPED, draft.id, reason="started-anew"))
             screening = Screening(
                 id=app.new_id(),
                 patient=who.patient,
@@ -169,7 +186,8 @@ def _say_draft(app: Services, who: Acting, instrument: Instrument, draft: Screen
     return f"{progress}, saved {when} by {draft.started_by.name}. {giving}."
 
 
-def _warn(app: Services, who: Acting, instrument: Instrument, chart: Chart) -> tuple[str, ...]:
+def say_warnings(app: Services, who: Acting, instrument: Instrument, chart: Chart) -> tuple[str, ...]:
+    """Give what speaks against the instrument for this patient, on start and form alike (safety rules 5, 12 and 13)."""
     age = find_age(chart.patient.birth_date, who.now.astimezone(app.rules.zone).date())
     fit = describe_age_fit(instrument, age)
     suicide = "" if instrument.asks_about_suicide else f"{instrument.short_name} does not ask about suicide."

@@ -227,6 +227,7 @@ class FormView:
     """The form of one screening. ``device`` is this page's random id; it goes back with every save and the hand-in.
 
     ``sequence`` is the highest number that has come from it: a page counts on from there.
+    ``warnings`` speak against the instrument for this patient, all the time that it is open (safety rule 12).
     ``missing`` and ``differences`` are filled after a hand-in that needs an answer to them. ``total`` is "" until
     every scored item is answered. ``risk_notice`` is filled once a risk answer stands.
     """
@@ -237,6 +238,7 @@ class FormView:
     short_name: str
     title: str
     instruction: str
+    warnings: tuple[str, ...]
     licence: tuple[str, ...]
     language: str
     giving: str

@@ -4,7 +4,8 @@
 |---|---|
 | launch | begin_launch, finish_launch, open_session, log_out |
 | overview | view_home, view_history, view_worklist |
-| give | view_start, start_screening, view_form, save_answers, hand_in, view_hand_in, stop_screening |
+| start | view_start, find_usual_giving, start_screening |
+| give | view_form, save_answers, hand_in, view_hand_in, stop_screening |
 | alerts | view_alert, close_alert, hand_over_alert, ask_again, add_to_alert |
 | review | view_review, reopen_screening, reject_screening, set_comment, save_note, renew_note |
 | visit | view_encounters, choose_encounter |
@@ -28,7 +29,7 @@ from smart_app.screening.review import view_review
 from smart_app.screening.reviewing import reject_screening, reopen_screening, set_comment, stop_screening
 from smart_app.screening.saving import save_answers
 from smart_app.screening.signing import co_sign, finish_writing, sign_screening
-from smart_app.screening.starting import start_screening, view_start
+from smart_app.screening.starting import find_usual_giving, start_screening, view_start
 from smart_app.screening.worklist import view_worklist
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "choose_encounter",
     "close_alert",
     "co_sign",
+    "find_usual_giving",
     "finish_launch",
     "finish_writing",
     "hand_in",

@@ -92,9 +92,8 @@ def callback() -> ResponseReturnValue:
 
 def _to_the_form(finished: FinishedLaunch, instrument_id: str) -> str:
     """Give the address of the form that the EHR's button asked for: that click is the start."""
-    app, launch_id = services(), finished.launch_id
-    who = workflow.open_session(app, launch_id, finished.secret, correlation_id=correlation_id())
-    screening_id = start_as_usual(app, who, instrument_id)
+    launch_id = finished.launch_id
+    screening_id = start_as_usual(services(), finished.who, instrument_id)
     if screening_id is None:
         return url_for("clinician.start", launch_id=launch_id, instrument=instrument_id)
     return url_for("clinician.form", launch_id=launch_id, screening_id=screening_id)

@@ -18,7 +18,6 @@ from smart_app.model.saving import SaveKind
 from smart_app.screening import workflow
 from smart_app.screening.errors import InvalidField
 from smart_app.screening.forms import PostedForm
-from smart_app.screening.views import FormView
 from smart_app.web.clinician.blueprint import acting, clinician
 from smart_app.web.clinician.posted_answers import parse_form, parse_saves, saves_of
 from smart_app.web.clinician.rendering import render_page
@@ -29,13 +28,7 @@ from smart_app.web.request_services import services
 @clinician.get("/screenings/<uuid:screening_id>/form")
 def form(screening_id: UUID) -> str:
     """Show the form with what is saved."""
-    return _form_page(workflow.view_form(services(), acting(), screening_id))
-
-
-def _form_page(view: FormView) -> str:
-    """Render the form; what speaks against the instrument for this patient stands there all the time (rule 12)."""
-    warnings = workflow.view_start(services(), acting(), view.instrument_id).warnings
-    return render_page("pages/form.html", view, warnings=warnings)
+    return render_page("pages/form.html", workflow.view_form(services(), acting(), screening_id))
 
 
 @clinician.post("/screenings/<uuid:screening_id>/answers")
@@ -62,7 +55,7 @@ def hand_in(screening_id: UUID) -> ResponseReturnValue:
     result = workflow.hand_in(app, who, screening_id, posted)
     if not result.handed_in:
         view = workflow.view_hand_in(app, who, screening_id, posted, result)
-        return _form_page(view), 422
+        return render_page("pages/form.html", view), 422
     return redirect(url_for("clinician.review", screening_id=screening_id), 303)
 
 

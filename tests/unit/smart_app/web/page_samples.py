@@ -153,6 +153,7 @@ FORM = v.FormView(
     short_name="PHQ-9",
     title="Patient Health Questionnaire 9 item",
     instruction=PHQ9.instruction,
+    warnings=(),
     licence=(PHQ9.attribution, PHQ9.loinc_notice),
     language="en",
     giving="Answered by the patient, asked by Miriam Okafor, MD",

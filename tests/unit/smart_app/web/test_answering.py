@@ -212,8 +212,7 @@ def test_one_click_starts_with_the_patient_asked_by_the_clinician(browser: Brows
 
 
 def test_one_click_asks_where_the_language_is_not_clear(browser: Browser, calls: Calls) -> None:
-    languages = tuple(replace(choice, chosen=False) for choice in samples.START.languages)
-    calls.answers["view_start"] = replace(samples.START, languages=languages)
+    calls.answers["find_usual_giving"] = None
 
     answer = browser.post(f"{HOME}screenings/new", {"instrument": "phq-9", "as": "default"})
 
@@ -223,6 +222,6 @@ def test_one_click_asks_where_the_language_is_not_clear(browser: Browser, calls:
 
 def test_warnings_about_the_instrument_stand_on_the_form(browser: Browser, calls: Calls) -> None:
     words = "PHQ-9 is validated for ages 18 and older; this patient is 15."
-    calls.answers["view_start"] = replace(samples.START, warnings=(words,))
+    calls.answers["view_form"] = replace(samples.FORM, warnings=(words,))
 
     assert words in browser.get(f"{SCREENING}/form").text

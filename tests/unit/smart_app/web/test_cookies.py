@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from smart_app.model.launch_session import SessionStanding
 from smart_app.screening.launching import FinishedLaunch
 from tests.unit.smart_app.web import page_samples as samples
-from tests.unit.smart_app.web.web_driver import ANSWERS, ISS, SECRET, Browser, Calls, make_app
+from tests.unit.smart_app.web.web_driver import ANSWERS, ISS, SECRET, Browser, Calls, acting, make_app
 
 LAUNCH = f"/launch?iss={ISS}&launch=xyz"
 HOME = f"/launches/{samples.LAUNCH_ID}/"
@@ -91,7 +92,11 @@ def test_the_cookie_of_another_state_is_not_taken_as_the_binding(app: Flask, cal
 
 def test_in_a_frame_cookies_are_partitioned_and_sent_across_sites(app: Flask, calls: Calls) -> None:
     calls.answers["finish_launch"] = FinishedLaunch(
-        launch_id=samples.LAUNCH_ID, secret=SECRET, framed=True, ehr_id="sandbox", instrument_id=None
+        launch_id=samples.LAUNCH_ID,
+        secret=SECRET,
+        framed=True,
+        who=acting(SessionStanding.LIVE, "test"),
+        instrument_id=None,
     )
     browser = Browser(app, secret=None)
 

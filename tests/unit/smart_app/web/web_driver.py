@@ -17,6 +17,7 @@ from smart_app.connections import Connections
 from smart_app.library import load_library
 from smart_app.model.identity import PatientKey, User
 from smart_app.model.launch_session import LaunchSession, SessionStanding
+from smart_app.screening.forms import GivingForm
 from smart_app.screening.launching import BegunLaunch, FinishedLaunch
 from smart_app.screening.views import HandInResult, SavedView, SaveReport
 from smart_app.services import Acting, Services, SiteRules
@@ -55,11 +56,32 @@ SAVED = SaveReport(
     total="",
     risk_notice="",
 )
+
+
+def acting(standing: SessionStanding, correlation_id: str) -> Acting:
+    """Make who acts in the one launch of these tests."""
+    session = LaunchSession(
+        id=samples.LAUNCH_ID,
+        secret_hash="",
+        ehr_id="sandbox",
+        patient=PatientKey(ehr_id="sandbox", tenant="", patient_id="p1"),
+        user=User(issuer=ISS, subject="u1", fhir_user="Practitioner/7", name="Miriam Okafor, MD"),
+        role_codes=(),
+        encounter_id=None,
+        launch="",
+        framed=False,
+        started_at=NOW,
+        last_seen_at=NOW,
+    )
+    return Acting(session=session, standing=standing, rights={}, now=NOW, correlation_id=correlation_id)
+
+
 ANSWERS: dict[str, Any] = {
     "view_home": samples.HOME,
     "view_history": samples.HISTORY,
     "view_worklist": samples.WORKLIST,
     "view_start": samples.START,
+    "find_usual_giving": GivingForm(informant="patient", mode="interview", language="en"),
     "start_screening": samples.SCREENING,
     "view_form": samples.FORM,
     "save_answers": SAVED,
@@ -88,27 +110,13 @@ ANSWERS: dict[str, Any] = {
         authorize_url="https://ehr.example/authorize?state=st4te", state="st4te", binding="b1nding"
     ),
     "finish_launch": FinishedLaunch(
-        launch_id=samples.LAUNCH_ID, secret=SECRET, framed=False, ehr_id="sandbox", instrument_id=None
+        launch_id=samples.LAUNCH_ID,
+        secret=SECRET,
+        framed=False,
+        who=acting(SessionStanding.LIVE, "test"),
+        instrument_id=None,
     ),
 }
-
-
-def acting(standing: SessionStanding, correlation_id: str) -> Acting:
-    """Make who acts in the one launch of these tests."""
-    session = LaunchSession(
-        id=samples.LAUNCH_ID,
-        secret_hash="",
-        ehr_id="sandbox",
-        patient=PatientKey(ehr_id="sandbox", tenant="", patient_id="p1"),
-        user=User(issuer=ISS, subject="u1", fhir_user="Practitioner/7", name="Miriam Okafor, MD"),
-        role_codes=(),
-        encounter_id=None,
-        launch="",
-        framed=False,
-        started_at=NOW,
-        last_seen_at=NOW,
-    )
-    return Acting(session=session, standing=standing, rights={}, now=NOW, correlation_id=correlation_id)
 
 
 def make_services(base_url: str) -> Services:
