@@ -31,7 +31,9 @@ from fhir_mappings.systems import (
 
 SILENT_TYPES: Final = frozenset({"group", "display"})
 CHOICE_TYPES: Final = frozenset({"choice", "open-choice"})
-_ORDERED_TYPES: Final = frozenset({"integer", "decimal", "date", "dateTime", "time", "quantity"})
+# Types that can be answered more than once here, one answer a line or a box to tick each.
+REPEATABLE_TYPES: Final = CHOICE_TYPES | {"integer", "decimal", "string", "date", "dateTime", "time"}
+ORDERED_TYPES: Final = frozenset({"integer", "decimal", "date", "dateTime", "time", "quantity"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,7 @@ class Operator(StrEnum):
     AT_MOST = "<="
 
 
-_ORDERING: Final = frozenset({Operator.GREATER, Operator.LESS, Operator.AT_LEAST, Operator.AT_MOST})
+ORDERING: Final = frozenset({Operator.GREATER, Operator.LESS, Operator.AT_LEAST, Operator.AT_MOST})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +214,7 @@ class _Reader:
         item_type = element.string("type")
         if item_type not in SUFFIXES:
             raise element.fault("type", "not a supported item type")
-        repeats = element.boolean("repeats", default=False)
+        repeats = element.boolean("repeats", default=False) and item_type in REPEATABLE_TYPES
         options = tuple(self._options()) if item_type in CHOICE_TYPES else ()
         by_code = {coding.code: option for option in options for coding in (option.coding, *option.equivalents)}
         fewest = 2 if item_type == "choice" else 0
@@ -267,7 +269,7 @@ class _Reader:
     def _options(self) -> Iterator[Option]:
         named = self.element.find_string("answerValueSet")
         if named is None:
-            yield from (_parse_option(option) for option in self.element.children("answerOption"))
+            yield from (parse_option(option) for option in self.element.children("answerOption"))
         elif named in self.surroundings.value_sets:
             yield from parse_value_set(self.surroundings.value_sets[named])
         else:
@@ -299,7 +301,7 @@ class _Reader:
         item_type = "boolean" if operator is Operator.EXISTS else self.surroundings.types.get(link_id)
         if item_type not in SUFFIXES:
             raise element.fault("question", "names no item that is answered")
-        if operator in _ORDERING and item_type not in _ORDERED_TYPES:
+        if operator in ORDERING and item_type not in ORDERED_TYPES:
             raise element.fault("operator", f"cannot order answers of type {item_type}")
         return EnableWhen(link_id=link_id, operator=operator, answer=parse_value(element, item_type, "answer"))
 
@@ -334,7 +336,8 @@ def parse_value_set(value_set: Element) -> Iterator[Option]:
         yield Option(coding=coding, text=display or code, weight=find_weight(concept))
 
 
-def _parse_option(element: Element) -> Option:
+def parse_option(element: Element) -> Option:
+    """Parse one answerOption, a Coding with or without weight. Raises: the element's error."""
     coding = element.child("valueCoding")
     return Option(
         coding=coding.coding(),
