@@ -1,28 +1,33 @@
 """Golden responses and the scores expected of them, from the fact files alone: nothing here imports the product.
 
-    python tests/golden/expected_scores.py          writes response.json and score.json of every case
+    python -m tests.golden.expected_scores          writes response.json and score.json of every case
 
 A test runs the same functions and compares them with the committed files, so that no expected score can be adjusted
 to what the product prints. Facts: tests/data/facts/<instrument>.json, with their sources.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-DATA = Path(__file__).parent.parent / "data"
-INSTRUMENTS = ("phq-9", "gad-7")
-BASE = "https://smart-screening.org/fhir"
-LOINC = "http://loinc.org"
-# Band words as charts say them: the published label without its diagnosis.
-CHART_LABELS = {
-    "Minimal": "minimal range",
-    "Mild": "mild range",
-    "Moderate": "moderate range",
-    "Moderately severe": "moderately severe range",
-    "Severe": "severe range",
-}
+from tests.golden.naming import BASE, BORROWED_CODES, CHART_LABELS, LOCAL, REASONS, SCORE_NAMES, local_answer_code
+from tests.golden.published import (
+    DATA,
+    DECLINED,
+    LOINC,
+    Given,
+    Published,
+    PublishedItem,
+    PublishedScore,
+    read_published,
+    shipped,
+)
+from tests.golden.triage import ASQ_LEVELS, CSSRS_LEVELS, ExpectedLevel, expected_asq, expected_cssrs
+from tests.golden.vectors import vectors
+
 PARTIES = {
     "subject": {"reference": "Patient/rosa"},
     "encounter": {"reference": "Encounter/visit"},
@@ -30,161 +35,214 @@ PARTIES = {
     "author": {"reference": "Patient/rosa"},
     "source": {"reference": "Patient/rosa"},
 }
-DECLINED = "declined"
-Vector = Sequence[int | str | None]
 
 
-def read_facts(instrument: str) -> dict[str, Any]:
-    facts: dict[str, Any] = json.loads((DATA / "facts" / f"{instrument}.json").read_text())
-    return facts
+def canonical_of(instrument: str) -> str:
+    """Give the canonical that responses name."""
+    return f"{BASE}/Questionnaire/{instrument}|1.0.0"
 
 
-def spread(total: int, count: int) -> Vector:
-    """Answers that add up to the total, as few items as possible, the first ones first."""
-    full, rest = divmod(total, 3)
-    return [3] * full + ([rest] if rest else []) + [0] * (count - full - (1 if rest else 0))
-
-
-def vectors(facts: dict[str, Any]) -> dict[str, Vector]:
-    """Case name → one answer per scored item: a weight, `declined`, or None for not reached."""
-    count = sum(item["scored"] for item in facts["items"])
-    low, high = facts["scoring"]["range"]
-    cut = int(facts["cutoffs"][0]["rule"].removeprefix("total >= "))
-    cases: dict[str, Vector] = {"lowest": spread(low, count), "highest": spread(high, count)}
-    # With these and the two above, every option of every item is chosen once.
-    cases |= {"every-item-1": [1] * count, "every-item-2": [2] * count}
-    for band in facts["severity_bands"]["bands"][1:]:
-        for total in (band["min"] - 1, band["min"]):
-            cases[f"total-{total}"] = spread(total, count)
-    one_missing: dict[str, int] = {
-        "one-missing-not-known": cut - 1,
-        "one-missing-negative": cut - 4,
-        "one-missing-positive": cut,
-    }
-    for name, total in one_missing.items():
-        # The first item is the missing one: the last may be a risk item.
-        cases[name] = [None, *spread(total, count - 1)]
-    cases["one-declined"] = [DECLINED, *spread(cut - 1, count - 1)]
-    cases["two-missing"] = [None, None, *spread(cut - 2, count - 2)]
-    cases["all-missing"] = [None] * count
-    if facts["risk_items"]:
-        cases["item-9-alone"] = [0] * (count - 1) + [1]
-        cases["item-9-missing"] = [*spread(cut - 1, count - 1), None]
-        cases["item-9-declined"] = [*spread(cut + 3, count - 1), DECLINED]
-        cases["total-13-item-9-one"] = [2, 2, 3, 2, 0, 1, 2, 0, 1]
-    return cases
-
-
-def weight_of(answer: int | str | None) -> int | None:
-    return answer if isinstance(answer, int) else None
-
-
-# Which option of the unscored difficulty item a case chooses; the second where nothing is said.
-DIFFICULTY = {"every-item-1": 0, "every-item-2": 2, "highest": 3}
-
-
-def build_golden_response(facts: dict[str, Any], case: str, vector: Vector) -> dict[str, Any]:
-    scored = [item for item in facts["items"] if item["scored"]]
+def build_golden_response(published: Published, given: Given) -> dict[str, Any]:
+    """Build the QuestionnaireResponse that says these answers."""
     items: list[dict[str, Any]] = []
-    for item, answer in zip(scored, vector, strict=True):
-        entry: dict[str, Any] = {"linkId": item["linkId"]}
-        if answer == DECLINED:
+    for item in published.items:
+        answer = given.get(item.link_id)
+        if isinstance(answer, int):
+            items.append({"linkId": item.link_id, "answer": [{"valueCoding": answer_coding(published, item, answer)}]})
+        elif answer == DECLINED:
             url = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
-            entry["extension"] = [{"url": url, "valueCode": "asked-declined"}]
-        elif answer is not None:
-            options = {o["value"]: o for o in facts["option_sets"][item["options_ref"]]["options"]}
-            entry["answer"] = [coded(options[answer])]
-        else:
-            continue
-        items.append(entry)
-    if any(weight_of(answer) for answer in vector):
-        for item in facts["items"]:
-            if not item["scored"]:
-                option = facts["option_sets"][item["options_ref"]]["options"][DIFFICULTY.get(case, 1)]
-                items.append({"linkId": item["linkId"], "answer": [coded(option)]})
+            items.append({"linkId": item.link_id, "extension": [{"url": url, "valueCode": "asked-declined"}]})
     return {
         "resourceType": "QuestionnaireResponse",
-        "questionnaire": f"{BASE}/Questionnaire/{facts['id']}|1.0.0",
+        "questionnaire": canonical_of(published.id),
         "status": "completed",
         **PARTIES,
         **({"item": items} if items else {}),
     }
 
 
-def coded(option: dict[str, Any]) -> dict[str, Any]:
-    return {"valueCoding": {"system": LOINC, "code": option["loinc_answer"]["code"], "display": option["text"]}}
+def answer_coding(published: Published, item: PublishedItem, value: int) -> dict[str, str]:
+    """The answer's LOINC code where confirmed, else our local one."""
+    option = item.option(value)
+    if option.loinc is not None:
+        return {"system": LOINC, "code": option.loinc, "display": option.text}
+    (fact,) = [fact for fact in published.facts["items"] if fact["linkId"] == item.link_id]
+    return {"system": LOCAL, "code": local_answer_code(fact["options_ref"], option.text), "display": option.text}
 
 
-def build_expected_score(facts: dict[str, Any], vector: Vector) -> dict[str, Any]:
-    scored = [item for item in facts["items"] if item["scored"]]
-    low, high = 0, 0
-    for item, answer in zip(scored, vector, strict=True):
-        values = [option["value"] for option in facts["option_sets"][item["options_ref"]]["options"]]
-        known = weight_of(answer)
-        low += min(values) if known is None else known
-        high += max(values) if known is None else known
-    unanswered = [item["linkId"] for item, answer in zip(scored, vector, strict=True) if weight_of(answer) is None]
-    value = None if unanswered else low
-    cut = int(facts["cutoffs"][0]["rule"].removeprefix("total >= "))
-    total = facts["loinc"]["total"]
+def build_expected_score(published: Published, given: Given) -> dict[str, Any]:
+    """Give the whole object that `smart-screening score` must print."""
+    unanswered = [
+        item.link_id
+        for item in published.needed
+        if published.is_asked(item, given) and not isinstance(given.get(item.link_id), int)
+    ]
     return {
-        "instrument": facts["id"],
-        "canonical": f"{BASE}/Questionnaire/{facts['id']}|1.0.0",
+        "instrument": published.id,
+        "canonical": canonical_of(published.id),
         "complete": not unanswered,
-        "scores": [
-            {
-                "id": f"{facts['id']}-total",
-                "code": {"system": LOINC, "code": total["code"], "display": total["display"]},
-                "value": value,
-                "range": facts["scoring"]["range"],
-                "bounds": [low, high],
-                "band": None if value is None else expected_band(facts, value),
-                "positive": True if low >= cut else False if high < cut else None,
-            }
-        ],
-        "alerts": expected_alerts(facts, vector),
+        "scores": [expected_score(published, score, given) for score in published.scores]
+        + ([] if (level := level_of(published, given)) is None else [level.to_json()]),
+        "alerts": list(expected_alerts(published, given)),
         "unanswered": unanswered,
         "issues": [],
     }
 
 
-def expected_band(facts: dict[str, Any], value: int) -> dict[str, Any]:
-    (band,) = [b for b in facts["severity_bands"]["bands"] if b["min"] <= value <= b["max"]]
-    return {"label": CHART_LABELS[band["label"].rsplit(" ", 1)[0]], "min": band["min"], "max": band["max"]}
+def expected_score(
+    published: Published, score: PublishedScore, given: Given, *, gender: str | None = None
+) -> dict[str, Any]:
+    """One entry of `scores`; `gender` where the patient's is known."""
+    low, high = bounds(published, score, given)
+    value = low if low == high else None
+    if value is None and score.blanks_count_zero and _count_missing(score, given) <= score.max_missing:
+        # The author's own rule gives a total; what it screens as is still decided by what the blanks could be.
+        value = low
+    band = None if value is None else score.band(value)
+    return {
+        "id": score.id,
+        "code": score_coding(score),
+        "value": value,
+        "range": list(score.range),
+        "bounds": [low, high],
+        "band": band and {"label": CHART_LABELS[band.label], "min": band.min, "max": band.max},
+        "positive": screen(score, low, high, gender),
+    }
 
 
-def expected_alerts(facts: dict[str, Any], vector: Vector) -> list[dict[str, Any]]:
-    alerts = []
-    scored = [item["linkId"] for item in facts["items"] if item["scored"]]
-    for number, risk in enumerate(facts["risk_items"], 1):
-        (link_id,) = risk["linkIds"]
-        answer = vector[scored.index(link_id)]
-        alert = {"id": f"{facts['id']}-risk-{number}", "linkId": link_id}
-        printed = link_id.rsplit("-", 1)[1]
-        if weight_of(answer) is None:
+def _count_missing(score: PublishedScore, given: Given) -> int:
+    return sum(not isinstance(given.get(link_id), int) for link_id in score.link_ids)
+
+
+def score_coding(score: PublishedScore) -> dict[str, str]:
+    """The score's LOINC code where confirmed, else our local one."""
+    if score.loinc is not None:
+        code, display = score.loinc
+        return {"system": LOINC, "code": code, **({} if display is None else {"display": display})}
+    code = BORROWED_CODES.get(score.id, score.id)
+    return {"system": LOCAL, "code": code, "display": SCORE_NAMES[code]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelResult:
+    """The level of a triage instrument as one entry of `scores`: ranks for numbers, the level's word for a band."""
+
+    id: str
+    coding: dict[str, str]
+    highest: int
+    level: ExpectedLevel
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the entry."""
+        low, high = self.level.low, self.level.high
+        label = self.level.label
+        return {
+            "id": self.id,
+            "code": self.coding,
+            "value": self.level.value,
+            "range": [0, self.highest],
+            "bounds": [low, high],
+            "band": label and {"label": label, "min": low, "max": high},
+            "positive": self.level.positive,
+        }
+
+
+def level_of(published: Published, given: Given) -> LevelResult | None:
+    """The level of a triage instrument, None for any other."""
+    if published.id == "asq":
+        coding = {"system": LOCAL, "code": "asq-result"}
+        return LevelResult(id="asq-result", coding=coding, highest=len(ASQ_LEVELS) - 1, level=expected_asq(given))
+    if published.id == "c-ssrs-screener":
+        (fact,) = [fact for fact in published.facts["loinc"]["other"] if fact["code"] == "93374-7"]
+        coding = {"system": LOINC, "code": fact["code"], "display": fact["display"]}
+        level = expected_cssrs(given)
+        return LevelResult(id="c-ssrs-screener-result", coding=coding, highest=len(CSSRS_LEVELS) - 1, level=level)
+    return None
+
+
+def screen(score: PublishedScore, low: int, high: int, gender: str | None = None) -> bool | None:
+    """Positive where every cut-off that may hold is surely reached, negative where surely none is, else not known."""
+    edges = [
+        cutoff.at_least
+        for cutoff in score.cutoffs
+        if cutoff.default and (cutoff.gender is None or gender is None or cutoff.gender == gender)
+    ]
+    if not edges:
+        return None
+    return True if low >= max(edges) else False if high < min(edges) else None
+
+
+def bounds(published: Published, score: PublishedScore, given: Given) -> tuple[int, int]:
+    """The lowest and the highest score over every way to answer what is open.
+
+    Items that decide what is asked are tried in every combination; given those, each other item adds its lowest to
+    highest, and one that is not asked counts as its lowest.
+    """
+    lows, highs = [], []
+    for filled in _completions(published, given):
+        points = [_span(published, score, link_id, filled) for link_id in score.link_ids]
+        lows.append(sum(low for low, _ in points))
+        highs.append(sum(high for _, high in points))
+    return min(lows), max(highs)
+
+
+def _span(published: Published, score: PublishedScore, link_id: str, filled: Given) -> tuple[int, int]:
+    item = published.item(link_id)
+    possible = sorted(score.points(option.value) for option in item.options)
+    if not published.is_asked(item, filled):
+        return score.points(min(option.value for option in item.options)), possible[0]
+    answer = filled.get(link_id)
+    if isinstance(answer, int):
+        return score.points(answer), score.points(answer)
+    return possible[0], possible[-1]
+
+
+def _completions(published: Published, given: Given) -> Iterator[Given]:
+    """Every way to answer the open items that others wait for; an answer to what is then not asked is dropped."""
+    gates = {gate for item in published.needed for gate in item.gates}
+    open_gates = [
+        item for item in published.items if item.link_id in gates and not isinstance(given.get(item.link_id), int)
+    ]
+    for values in product(*([option.value for option in item.options] for item in open_gates)):
+        chosen = dict(zip((item.link_id for item in open_gates), values, strict=True))
+        filled: dict[str, int | str] = {}
+        for item in published.items:
+            answer = chosen.get(item.link_id, given.get(item.link_id))
+            if answer is not None and published.is_asked(item, filled):
+                filled[item.link_id] = answer
+        yield filled
+
+
+def expected_alerts(published: Published, given: Given) -> Iterator[dict[str, Any]]:
+    """One alert per risk rule that fires, and per risk item that is asked and without answer at hand-in."""
+    for number, risk in enumerate(published.risks, 1):
+        item = published.item(risk.link_id)
+        answer = given.get(risk.link_id)
+        alert = {"id": f"{published.id}-risk-{number}", "linkId": risk.link_id}
+        if isinstance(answer, int):
+            if answer >= risk.at_least:
+                yield {**alert, "level": risk.level, "reason": REASONS[published.id, risk.link_id]}
+        elif published.is_asked(item, given):
             word = "declined" if answer == DECLINED else "not answered"
-            alerts.append({**alert, "level": "risk not known", "reason": f"Item {printed} {word}"})
-        elif weight_of(answer) != 0:
-            alerts.append({**alert, "level": risk["level"], "reason": "Any answer above “Not at all”"})
-    return alerts
+            yield {**alert, "level": "risk not known", "reason": f"Item {item.number} {word}"}
 
 
 def expected_files() -> dict[Path, dict[str, Any]]:
     """Every golden response.json and score.json, by path."""
     files = {}
-    for instrument in INSTRUMENTS:
-        facts = read_facts(instrument)
-        for case, vector in vectors(facts).items():
+    for instrument in shipped():
+        published = read_published(instrument)
+        for case, given in vectors(published).items():
             folder = DATA / instrument / case
-            files[folder / "response.json"] = build_golden_response(facts, case, vector)
-            files[folder / "score.json"] = build_expected_score(facts, vector)
+            files[folder / "response.json"] = build_golden_response(published, given)
+            files[folder / "score.json"] = build_expected_score(published, given)
     return files
 
 
 def main() -> None:
     for path, content in expected_files().items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

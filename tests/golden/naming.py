@@ -1,0 +1,115 @@
+"""Names that are ours and no publisher's: score ids, local codes, the words that charts and alerts say.
+
+Fact files have no such names; they stand here once, so that expected results can be written out whole.
+"""
+
+import re
+
+BASE = "https://smart-screening.org/fhir"
+LOCAL = f"{BASE}/CodeSystem/screening"
+
+# (instrument, name of the subscale in its facts) → the last part of the score's id; "count" is a number of items.
+SUBSCALES = {
+    ("phq-4", "Anxiety (GAD-2)"): "anxiety",
+    ("phq-4", "Depression (PHQ-2)"): "depression",
+    ("audit", "Consumption"): "consumption",
+    ("audit", "Dependence"): "dependence",
+    ("audit", "Alcohol-related problems"): "problems",
+    ("pcl-5", "Cluster B intrusion"): "cluster-b",
+    ("pcl-5", "Cluster C avoidance"): "cluster-c",
+    ("pcl-5", "Cluster D negative alterations in cognitions and mood"): "cluster-d",
+    ("pcl-5", "Cluster E arousal and reactivity"): "cluster-e",
+    ("psc-17", "Internalizing"): "internalizing",
+    ("psc-17", "Attention"): "attention",
+    ("psc-17", "Externalizing"): "externalizing",
+    ("phq-15", "count"): "count",
+}
+# A subscale that is another instrument's total carries that instrument's code.
+BORROWED_CODES = {"phq-4-anxiety": "gad-2-total"}
+
+# Local score codes in words.
+SCORE_NAMES = {
+    "gad-2-total": "GAD-2 total score",
+    "cage-aid-total": "CAGE-AID total score",
+    "k6-total": "K6 total score (items 0 to 4)",
+    "k10-total": "K10 total score (items 1 to 5)",
+    "pcl-5-cluster-b": "PCL-5 cluster B score (intrusion)",
+    "pcl-5-cluster-c": "PCL-5 cluster C score (avoidance)",
+    "pcl-5-cluster-d": "PCL-5 cluster D score (negative alterations in cognitions and mood)",
+    "pcl-5-cluster-e": "PCL-5 cluster E score (arousal and reactivity)",
+    "psc-17-total": "PSC-17 total score",
+    "psc-17-internalizing": "PSC-17 internalizing subscale score",
+    "psc-17-attention": "PSC-17 attention subscale score",
+    "psc-17-externalizing": "PSC-17 externalizing subscale score",
+}
+
+# Band words as charts say them: the published label without its diagnosis.
+CHART_LABELS = {
+    "None (normal)": "normal range",
+    "Mild": "mild range",
+    "Moderate": "moderate range",
+    "Severe": "severe range",
+    "No significant depressive symptoms": "minimal range",
+    "No or minimal depression": "minimal range",
+    "Low distress": "low distress range",
+    "Moderate distress": "moderate distress range",
+    "Serious psychological distress": "serious distress range",
+    "Likely to be well": "lowest range",
+    "Likely to have a mild disorder": "mild range",
+    "Likely to have a moderate disorder": "moderate range",
+    "Likely to have a severe disorder": "severe range",
+    "Minimal depression": "minimal range",
+    "Mild depression": "mild range",
+    "Moderate depression": "moderate range",
+    "Moderately severe depression": "moderately severe range",
+    "Severe depression": "severe range",
+    "Minimal anxiety": "minimal range",
+    "Mild anxiety": "mild range",
+    "Moderate anxiety": "moderate range",
+    "Severe anxiety": "severe range",
+}
+# The population in the words of the facts → the ages that are validated, in years; None: open end.
+AGES: dict[str, tuple[int | None, int | None]] = {
+    "Adults 18+; also used from 12-13 years (see phq-a for the adolescent form); any setting": (18, None),
+    "Adults; also studied at 11-17 years": (18, None),
+    "Adults; adolescents 13-17 validated (Richardson 2010)": (13, None),
+    "Adults; items 1-2 also studied at 11-17 years": (18, None),
+    "Adults (18-94 years)": (18, None),
+    "Adults; population surveys and settings without a way to act on a suicide item": (18, None),
+    "Adolescents 12-18 years, self-report": (12, 18),
+    "Adults (18+)": (18, None),
+    "Adults; adolescents with lower cuts": (18, None),
+    "Age 8 and older: youth and adult medical patients": (8, None),
+    "Adults in primary care, first validated in veterans": (18, None),
+    "Adults": (18, None),
+    "Adults 18+": (18, None),
+    "Adults; adolescents in surveys": (18, None),
+    "Adults, primary care": (18, None),
+    "Children and adolescents 4-16 (forms say 4-17), parent or caregiver report; a youth self-report form exists": (
+        4,
+        16,
+    ),
+}
+# Instructions that differ from the fact file's text, which there is a note or a description for staff.
+INSTRUCTIONS = {
+    "pcl-5": "Below is a list of problems that people sometimes have in response to a very stressful experience. "
+    "Please read each problem carefully and then choose one of the answers to indicate how much you have been bothered "
+    "by that problem in the past month. In the past month, how much were you bothered by:",
+}
+# (instrument, linkId) → what the alert says fired it.
+REASONS = {
+    ("phq-9", "phq9-9"): "Any answer above “Not at all”",
+    ("phq-a", "phqa-9"): "Any answer above “Not at all”",
+    ("phq-a", "phqa-12"): "Yes to serious thoughts in the past month about ending life",
+    ("phq-a", "phqa-13"): "Yes to ever having attempted suicide",
+}
+
+
+def slug(words: str) -> str:
+    """Give words as a local code has them: "A little bit" → "a-little-bit"."""
+    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
+
+
+def local_answer_code(option_set: str, words: str) -> str:
+    """Give the local code of an answer that LOINC has no confirmed code for."""
+    return f"{option_set}-{slug(words)}"

@@ -1,0 +1,343 @@
+"""What the fact files publish, as numbers and conditions: nothing here imports the product.
+
+Facts: tests/data/facts/<instrument>.json, each figure with its sources. A rule that a fact file states in words only is
+read here once, beside those words, and a fact file whose words change is refused until it is read again.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tests.golden.naming import SUBSCALES
+
+DATA = Path(__file__).parent.parent / "data"
+FACTS = DATA / "facts"
+DEFINITIONS = DATA.parent.parent / "fhir_mappings" / "instruments"
+LOINC = "http://loinc.org"
+DECLINED = "declined"
+# linkId → the chosen option's value, or declined; an item that was not reached is absent.
+Given = Mapping[str, int | str]
+Asked = Callable[[Given], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedOption:
+    """One answer; `loinc` only where the code is confirmed."""
+
+    value: int
+    text: str
+    loinc: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedItem:
+    """One question, in print order; `asked` tells whether the answers so far call for it; None: always."""
+
+    link_id: str
+    text: str | None
+    loinc: str | None
+    scored: bool
+    options: tuple[PublishedOption, ...]
+    asked: Asked | None
+    gates: tuple[str, ...]
+
+    @property
+    def number(self) -> str:
+        """The printed number, as the linkId ends."""
+        return self.link_id.split("-", 1)[1]
+
+    def option(self, value: int) -> PublishedOption:
+        """Give the option of that value."""
+        (option,) = [option for option in self.options if option.value == value]
+        return option
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedCutoff:
+    """Positive at so many points; `default`: the first that the facts list decides, others are a site's choice."""
+
+    at_least: int
+    meaning: str
+    default: bool
+    gender: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedBand:
+    """One severity range, both ends included."""
+
+    min: int
+    max: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedScore:
+    """One score: the sum of its items' values, or with `counts_from` the number of items at that value or more."""
+
+    id: str
+    link_ids: tuple[str, ...]
+    range: tuple[int, int]
+    bands: tuple[PublishedBand, ...] = ()
+    cutoffs: tuple[PublishedCutoff, ...] = ()
+    loinc: tuple[str, str | None] | None = None
+    counts_from: int | None = None
+    max_missing: int = 0
+    missing_owner: str | None = None
+    blanks_count_zero: bool = False
+
+    def points(self, value: int) -> int:
+        """What one answered item adds."""
+        return value if self.counts_from is None else int(value >= self.counts_from)
+
+    def band(self, value: int) -> PublishedBand | None:
+        """Give the range that holds the value."""
+        return next((band for band in self.bands if band.min <= value <= band.max), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedRisk:
+    """One item that needs action at a value of `at_least` or more, whatever the total."""
+
+    link_id: str
+    at_least: int
+    level: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """One instrument as its fact file has it; `facts` is the file itself."""
+
+    id: str
+    items: tuple[PublishedItem, ...]
+    scores: tuple[PublishedScore, ...]
+    risks: tuple[PublishedRisk, ...]
+    facts: dict[str, Any]
+
+    def item(self, link_id: str) -> PublishedItem:
+        """Give the item."""
+        (item,) = [item for item in self.items if item.link_id == link_id]
+        return item
+
+    def is_asked(self, item: PublishedItem, given: Given) -> bool:
+        """Tell whether the answers so far call for the item."""
+        return item.asked is None or item.asked(given)
+
+    @property
+    def needed(self) -> tuple[PublishedItem, ...]:
+        """The items without which a result is incomplete: scored ones, their gates, risk items."""
+        scored = {link_id for score in self.scores for link_id in score.link_ids}
+        gates = {gate for item in self.items if item.link_id in scored for gate in item.gates}
+        wanted = scored | gates | {risk.link_id for risk in self.risks}
+        return tuple(item for item in self.items if item.link_id in wanted)
+
+
+def shipped() -> tuple[str, ...]:
+    """The instruments that ship with their text."""
+    return tuple(name for name in defined() if _read_facts(name)["licence"]["ship"])
+
+
+def defined() -> tuple[str, ...]:
+    """Every instrument that has a definition and facts, with text or without, by the names of the files alone."""
+    return tuple(sorted(path.stem for path in DEFINITIONS.glob("*.json") if (FACTS / path.name).exists()))
+
+
+@cache
+def _read_facts(instrument: str) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads((FACTS / f"{instrument}.json").read_text(encoding="utf-8"))
+    return facts
+
+
+@cache
+def read_published(instrument: str) -> Published:
+    """Read one fact file."""
+    facts = _read_facts(instrument)
+    items = tuple(
+        _item(fact, facts) for fact in facts["items"] if fact["type"] == "choice" and fact.get("text_confirmed", True)
+    )
+    return Published(
+        id=facts["id"], items=items, scores=tuple(_scores(facts, items)), risks=tuple(_risks(facts)), facts=facts
+    )
+
+
+def confirmed_loinc(fact: dict[str, Any] | None) -> str | None:
+    """Give the code of a code object, None where LOINC has none or it is not confirmed."""
+    return fact["code"] if fact is not None and fact["confirmed"] else None
+
+
+def _item(fact: dict[str, Any], facts: dict[str, Any]) -> PublishedItem:
+    asked, gates = _asked(fact, facts)
+    return PublishedItem(
+        link_id=fact["linkId"],
+        text=fact["text"],
+        loinc=confirmed_loinc(fact["loinc"]),
+        scored=fact["scored"],
+        options=tuple(
+            PublishedOption(value=option["value"], text=option["text"], loinc=confirmed_loinc(option["loinc_answer"]))
+            for option in facts["option_sets"][fact["options_ref"]]["options"]
+        ),
+        asked=asked,
+        gates=gates,
+    )
+
+
+def _number(given: Given, link_id: str) -> int:
+    """The value of an answered item, 0 for any other."""
+    value = given.get(link_id, 0)
+    return value if isinstance(value, int) else 0
+
+
+# What `enable_when` states in words only: the words → (which items, the condition).
+_RULES: dict[str, tuple[Callable[[dict[str, Any]], tuple[str, ...]], Callable[[Given, tuple[str, ...]], bool]]] = {
+    "show when any symptom item is greater than 0 (some implementations always show it)": (
+        lambda facts: tuple(item["linkId"] for item in facts["items"] if item["scored"]),
+        lambda given, gates: any(_number(given, gate) > 0 for gate in gates),
+    ),
+    "shown unless items 1-4 are all answered No": (
+        lambda facts: tuple(item["linkId"] for item in facts["items"][:4]),
+        lambda given, gates: not all(given.get(gate) == 0 for gate in gates),
+    ),
+    "WHO interview skip: go from item 1 = Never to items 9-10; and skip items 4-8 when items 2 + 3 sum to 0": (
+        lambda facts: ("audit-2", "audit-3"),
+        lambda given, gates: any(_number(given, gate) > 0 for gate in gates),
+    ),
+    "more than one Yes in part 1": (
+        lambda facts: tuple(item["linkId"] for item in facts["items"] if item["scored"]),
+        lambda given, gates: sum(_number(given, gate) for gate in gates) > 1,
+    ),
+}
+
+
+def _asked(fact: dict[str, Any], facts: dict[str, Any]) -> tuple[Asked | None, tuple[str, ...]]:
+    """Read an item's condition. Skips that are not confirmed, or allowed only to an interviewer, are no condition."""
+    conditions = [c for c in fact["enable_when"] if c.get("confirmed", True) and not _left_open(c, facts)]
+    if not conditions:
+        return None, ()
+    (condition,) = conditions
+    if "rule" in condition:
+        find_gates, holds = _RULES[condition["rule"]]
+        gates = find_gates(facts)
+        return (lambda given: holds(given, gates)), gates
+    gate = condition["question"]
+    (target,) = [item for item in facts["items"] if item["linkId"] == gate]
+    (value,) = [
+        option["value"]
+        for option in facts["option_sets"][target["options_ref"]]["options"]
+        if condition["answer"].split()[-1] == option["text"]
+    ]
+    if condition["operator"] == "=":
+        return (lambda given: given.get(gate) == value), (gate,)
+    # R4: no answer is unequal to every answer, so that whoever left the first question open is asked the others.
+    return (lambda given: given.get(gate) != value), (gate,)
+
+
+# Skips that the fact file calls optional and that the instrument nevertheless takes, for its total counts them.
+TAKES_OPTIONAL_SKIPS = frozenset({"audit", "audit-c"})
+
+
+def _left_open(condition: dict[str, Any], facts: dict[str, Any]) -> bool:
+    if condition.get("rule") == "women only":
+        # By anatomy or choice, not by administrative gender alone: nobody is kept from the item.
+        return True
+    return bool(condition.get("optional")) and facts["id"] not in TAKES_OPTIONAL_SKIPS
+
+
+def _scores(facts: dict[str, Any], items: tuple[PublishedItem, ...]) -> Iterator[PublishedScore]:
+    scoring = facts["scoring"]
+    if scoring["range"] is None:
+        return
+    missing = scoring["missing"]
+    rule = {
+        "max_missing": missing["max_missing"],
+        "missing_owner": missing.get("rule_owner"),
+        "blanks_count_zero": missing["rule"].startswith("Blank items score 0"),
+    }
+    cutoffs = dict(_cutoffs(facts))
+    yield PublishedScore(
+        id=f"{facts['id']}-total",
+        link_ids=tuple(item.link_id for item in items if item.scored),
+        range=tuple(scoring["range"]),
+        bands=_bands(facts),
+        cutoffs=cutoffs.pop("total", ()),
+        loinc=_loinc(facts["loinc"]["total"]),
+        **(rule if missing["confirmed"] and missing["max_missing"] else {}),
+    )
+    codes = {sub["name"]: sub["loinc"] for sub in facts["loinc"]["subscores"]}
+    for subscale in scoring.get("subscales", ()):
+        if not subscale.get("confirmed", True):
+            continue
+        name = SUBSCALES[facts["id"], subscale["name"]]
+        (code,) = [code for known, code in codes.items() if known.startswith(subscale["name"])] or [None]
+        yield PublishedScore(
+            id=f"{facts['id']}-{name}",
+            link_ids=tuple(subscale["items"]),
+            range=tuple(subscale["range"]),
+            cutoffs=cutoffs.pop(name, ()),
+            loinc=_loinc(code),
+        )
+    if (counted := cutoffs.pop("count", None)) is not None:
+        count = sum(item.scored for item in items)
+        yield PublishedScore(
+            id=f"{facts['id']}-{SUBSCALES[facts['id'], 'count']}",
+            link_ids=tuple(item.link_id for item in items if item.scored),
+            range=(0, count),
+            cutoffs=counted,
+            counts_from=2,
+        )
+    if cutoffs:
+        raise ValueError(f"{facts['id']}: cut-offs of no score: {sorted(cutoffs)}")
+
+
+def _loinc(fact: dict[str, Any] | None) -> tuple[str, str | None] | None:
+    if fact is None or not fact["confirmed"]:
+        return None
+    return fact["code"], fact["display"] if fact["display_confirmed"] else None
+
+
+def _bands(facts: dict[str, Any]) -> tuple[PublishedBand, ...]:
+    """The severity bands; those that only repeat a cut-off by sex are no severity."""
+    bands = facts["severity_bands"]
+    if not bands["confirmed"] or any("sex" in band for band in bands["bands"]):
+        return ()
+    return tuple(PublishedBand(min=band["min"], max=band["max"], label=band["label"]) for band in bands["bands"])
+
+
+_AT_LEAST = re.compile(
+    r"(?P<scale>total|anxiety|depression|internalizing|attention|externalizing)( subscale)? >= (?P<n>\d+)"
+)
+# Cut-offs that a fact file words otherwise: the words → (score, at least, gender).
+_WORDED: dict[str, tuple[tuple[str, int, str | None], ...]] = {
+    "men: total >= 4; women: total >= 3": (("total", 4, "male"), ("total", 3, "female")),
+    "total >= 31 to 33 (33 is the common default)": (("total", 33, None), ("total", 31, None)),
+    "3 or more items rated 2": (("count", 3, None),),
+}
+
+
+def _cutoffs(facts: dict[str, Any]) -> Iterator[tuple[str, tuple[PublishedCutoff, ...]]]:
+    found: dict[str, list[PublishedCutoff]] = {}
+    for fact in facts["cutoffs"]:
+        if not fact["confirmed"]:
+            continue
+        match = _AT_LEAST.fullmatch(fact["rule"])
+        read = ((match["scale"], int(match["n"]), None),) if match else _WORDED[fact["rule"]]
+        for scale, at_least, gender in read:
+            known = found.setdefault(scale, [])
+            first = all(cutoff.gender is not None and cutoff.gender != gender for cutoff in known)
+            cutoff = PublishedCutoff(at_least=at_least, meaning=fact["meaning"], default=first, gender=gender)
+            known.append(cutoff)
+    for scale, cutoffs in found.items():
+        yield scale, tuple(cutoffs)
+
+
+def _risks(facts: dict[str, Any]) -> Iterator[PublishedRisk]:
+    for fact in facts["risk_items"]:
+        if "whatever" not in json.dumps(fact) and fact["level"].startswith("give the next higher"):
+            # AUDIT: a higher level of intervention, not an alert.
+            continue
+        for link_id in fact["linkIds"]:
+            (at_least,) = {int(n) for n in re.findall(r">= (\d+)", fact["rule"])} or {1}
+            yield PublishedRisk(link_id=link_id, at_least=at_least, level=fact["level"])
