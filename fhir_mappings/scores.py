@@ -32,7 +32,8 @@ class Score:
     """One score. `value` and `positive` are None where not known: never a zero, never a negative.
 
     `bounds` is the lowest and highest possible value, both equal to `value` when complete. `missing_rule` names the
-    rule by which a prorated value came about, and is shown wherever the value is.
+    rule by which a prorated value came about, and is shown wherever the value is. `established` False: band and usual
+    cut-off do not hold at the patient's age and are left out (age_fit.py).
     """
 
     id: str
@@ -44,6 +45,7 @@ class Score:
     positive: bool | None
     cutoff: Cutoff | None
     missing_rule: str | None = None
+    established: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """Give the object that stands in `scores` of the command line's output."""

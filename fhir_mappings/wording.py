@@ -5,10 +5,11 @@ A score is not a diagnosis: ranges and "screens positive", never a finding. Unkn
 
 from typing import Final
 
-from fhir_mappings.instrument import Instrument, ScoreDefinition
+from fhir_mappings.instrument import Cutoff, Instrument, ScoreDefinition
 from fhir_mappings.r4 import PartialDateTime, Precision
 from fhir_mappings.scores import Score
 
+NOT_ESTABLISHED: Final = "range and cut-off not established at this age"
 NOT_A_DIAGNOSIS: Final = "A screening score, not a diagnosis."
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -23,7 +24,10 @@ def describe_score(definition: ScoreDefinition, score: Score) -> str:
             start += f" ({score.missing_rule}; {describe_bounds(score)})"
         if score.band is not None:
             start += f", {score.band.chart_label}"
-    return f"{start}; {describe_screen(score)}." if score.cutoff is not None else f"{start}."
+    if score.cutoff is not None:
+        limited = "" if score.established else ", range not established at this age"
+        return f"{start}{limited}; {describe_screen(score)}."
+    return f"{start}." if score.established else f"{start}; {NOT_ESTABLISHED}."
 
 
 def describe_bounds(score: Score) -> str:
@@ -34,7 +38,9 @@ def describe_bounds(score: Score) -> str:
 
 def describe_screen(score: Score) -> str:
     """Say the screen result against its cut-off; "at least" where the total is not known."""
-    cutoff = "the published cut-off" if score.cutoff is None else f"the published cut-off of {score.cutoff.at_least}"
+    cutoff = "the published cut-off"
+    if score.cutoff is not None:
+        cutoff += f" of {score.cutoff.at_least}{describe_ages(score.cutoff)}"
     if score.positive is None:
         return f"not known whether at or above {cutoff}"
     if score.positive:
@@ -50,11 +56,24 @@ def describe_age_fit(instrument: Instrument, age: int | None) -> str:
     if fits:
         return ""
     if fits is None:
-        return f"The birth date is not known, so whether {name} suits the age cannot be told."
-    ages = f"{low} and older" if high is None else f"up to {high}" if low is None else f"{low} to {high}"
+        return (
+            f"The birth date is not known, so whether {name} suits the age cannot be told: no range or cut-off is used."
+        )
     return (
-        f"{name} is validated for ages {ages}; at {age} its ranges, cut-off and figures of change are not established."
+        f"{name} is validated for ages {_say_ages(low, high)}; at {age} its ranges, usual cut-off and figures of "
+        "change are not established."
     )
+
+
+def describe_ages(cutoff: Cutoff) -> str:
+    """Say for which ages a cut-off was published, " for ages 13 to 17"; "" for one that names none."""
+    if cutoff.age_min is None and cutoff.age_max is None:
+        return ""
+    return f" for ages {_say_ages(cutoff.age_min, cutoff.age_max)}"
+
+
+def _say_ages(low: int | None, high: int | None) -> str:
+    return f"{low} and older" if high is None else f"up to {high}" if low is None else f"{low} to {high}"
 
 
 def describe_day(at: PartialDateTime) -> str:

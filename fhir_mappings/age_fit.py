@@ -1,0 +1,52 @@
+"""What of a result holds at the patient's age: outside the validated range a total stands alone (docs/adr/0013).
+
+Sources: Questionnaire.useContext (validated ages), ObservationDefinition.qualifiedInterval.age (cut-offs published
+for some ages). Rule 5 and 12 of the safety rules: unknown is never negative, and no claim that nobody has published.
+"""
+
+from dataclasses import replace
+
+from fhir_mappings.instrument import Instrument
+from fhir_mappings.score_definition import Cutoff, ScoreDefinition, ScoreKind
+from fhir_mappings.scores import PatientFacts, Score, ScoreReport
+
+
+def limit_to_age(instrument: Instrument, report: ScoreReport, patient: PatientFacts) -> ScoreReport:
+    """Take out of a report what is not established at the patient's age; alerts are left as they are.
+
+    Without the day of the answers (`patient.on`) nothing is asked about age. With it, an unknown age is outside.
+    """
+    if patient.on is None or instrument.fits_age(patient.age):
+        return report
+    scores = (
+        _limit_level(score) if definition.kind is ScoreKind.LEVEL else _limit_total(definition, score, patient)
+        for definition, score in zip(instrument.scores, report.scores, strict=True)
+    )
+    return replace(report, scores=tuple(scores))
+
+
+def _limit_level(score: Score) -> Score:
+    """Let a positive level stand; a negative one, or one that may still be, is not known."""
+    return score if score.positive else replace(score, band=None, positive=None, established=False)
+
+
+def _limit_total(definition: ScoreDefinition, score: Score, patient: PatientFacts) -> Score:
+    deciding = [cutoff for cutoff in definition.cutoffs if _is_published_for(cutoff, patient)]
+    met = {cutoff.is_met(bound) for cutoff in deciding for bound in score.bounds}
+    return replace(
+        score,
+        band=None,
+        positive=met.pop() if len(met) == 1 else None,
+        cutoff=max(deciding, key=lambda cutoff: cutoff.at_least, default=None),
+        established=False,
+    )
+
+
+def _is_published_for(cutoff: Cutoff, patient: PatientFacts) -> bool:
+    """Tell whether a cut-off names ages, and this patient's is one of them; of several by sex, all that may hold."""
+    age = patient.age
+    if age is None or (cutoff.age_min is None and cutoff.age_max is None):
+        return False
+    if cutoff.gender is not None and patient.gender in ("male", "female") and cutoff.gender != patient.gender:
+        return False
+    return (cutoff.age_min is None or age >= cutoff.age_min) and (cutoff.age_max is None or age <= cutoff.age_max)
