@@ -1,7 +1,7 @@
 """The sum of answer weights, made fast: the one place where speed comes before plainness.
 
-Per instrument and score, weights are indexed once as linkId → code → weight; one pass over the items then gives the
-sum, what is missing, and the lowest and highest sums still possible.
+Per instrument and score, what an answer adds is indexed once as linkId → code → points; one pass over the items then
+gives the sum, what is missing, and the lowest and highest sums still possible.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from fhir_mappings.answers import Answers, AnswerStatus, is_enabled
-from fhir_mappings.instrument import Instrument, Points, ScoreDefinition
+from fhir_mappings.applicability import Applicability, find_applicability
+from fhir_mappings.instrument import Instrument, Item, Points, ScoreDefinition
 
 
 class AnswerSum(NamedTuple):
@@ -19,7 +20,7 @@ class AnswerSum(NamedTuple):
     answer is none of their options.
     """
 
-    answered_weight: Points
+    answered_points: Points
     low: Points
     high: Points
     missing: tuple[str, ...]
@@ -27,63 +28,104 @@ class AnswerSum(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Weights:
-    """One item's weights by answer code, with the system that the codes must come from."""
+class _Addend:
+    """What one item's answers add, by code, with the system that the codes must come from.
+
+    `skipped` is what it adds when it is not asked: as its lowest weight. `gated`: others decide whether it is asked.
+    """
 
     link_id: str
     by_code: dict[str, tuple[str, Points]]
     low: Points
     high: Points
+    skipped: Points
+    gated: bool
+    applies_to: str | None
 
 
 @lru_cache(maxsize=256)
-def _compile(instrument: Instrument, definition: ScoreDefinition) -> tuple[_Weights, ...]:
-    compiled = []
-    for link_id in definition.item_link_ids:
-        by_code = {
-            coding.code: (coding.system, option.weight)
-            for option in instrument.by_link_id[link_id].options
-            if option.weight is not None
-            for coding in (option.coding, *option.equivalents)
-        }
-        weights = [weight for _, weight in by_code.values()]
-        compiled.append(_Weights(link_id, by_code, min(weights), max(weights)))
-    return tuple(compiled)
+def _compile(instrument: Instrument, definition: ScoreDefinition) -> tuple[_Addend, ...]:
+    return tuple(_addend(instrument.by_link_id[link_id], definition) for link_id in definition.item_link_ids)
+
+
+def _addend(item: Item, definition: ScoreDefinition) -> _Addend:
+    weighed = [(option, option.weight) for option in item.options if option.weight is not None]
+    by_code = {
+        coding.code: (coding.system, definition.get_points(weight))
+        for option, weight in weighed
+        for coding in (option.coding, *option.equivalents)
+    }
+    points = [added for _, added in by_code.values()]
+    return _Addend(
+        link_id=item.link_id,
+        by_code=by_code,
+        low=min(points),
+        high=max(points),
+        skipped=definition.get_points(min(weight for _, weight in weighed)),
+        gated=bool(item.enable_when or item.gates),
+        applies_to=item.applies_to,
+    )
 
 
 _ANSWERED = AnswerStatus.ANSWERED
 
 
-def add_up(instrument: Instrument, definition: ScoreDefinition, answers: Answers) -> AnswerSum:
-    """Add up the answer weights of one score. Both definitions are compared by identity: keep the parsed instrument."""
+def add_up(
+    instrument: Instrument, definition: ScoreDefinition, answers: Answers, gender: str | None = None
+) -> AnswerSum:
+    """Add up what the answers add to one sum or count; `gender` is the patient's R4 administrative gender.
+
+    An item that is surely not asked adds its lowest weight, and so does a blank one that applies to the other sex
+    alone. Both definitions are compared by identity: keep the parsed instrument.
+    """
     total: Points = 0
     low: Points = 0
     high: Points = 0
     missing: list[str] = []
     foreign: list[str] = []
     find = answers.get
-    for weights in _compile(instrument, definition):
-        answer = find(weights.link_id)
+    for addend in _compile(instrument, definition):
+        least, most = addend.low, addend.high
+        if addend.gated:
+            applicability = find_applicability(instrument, addend.link_id, answers)
+            if applicability is Applicability.SKIPPED:
+                total += addend.skipped
+                continue
+            open_ = applicability is Applicability.OPEN
+        else:
+            open_ = False
+        answer = find(addend.link_id)
         if answer is not None and answer.status is _ANSWERED:
             coding = answer.coding
-            found = None if coding is None else weights.by_code.get(coding.code)
+            found = None if coding is None else addend.by_code.get(coding.code)
             if found is not None and coding is not None and found[0] == coding.system:
-                total += found[1]
-                continue
-            foreign.append(weights.link_id)
-        missing.append(weights.link_id)
-        low += weights.low
-        high += weights.high
+                if not open_:
+                    total += found[1]
+                    continue
+                least, most = min(found[1], addend.skipped), max(found[1], addend.skipped)
+            else:
+                foreign.append(addend.link_id)
+        elif addend.applies_to is not None and {addend.applies_to, gender} == _SEXES and answer is None:
+            total += addend.skipped
+            continue
+        missing.append(addend.link_id)
+        low += least
+        high += most
     return AnswerSum(total, total + low, total + high, tuple(missing), tuple(foreign))
 
 
-def find_unanswered(instrument: Instrument, answers: Answers) -> tuple[str, ...]:
+_SEXES = {"male", "female"}
+
+
+def find_unanswered(instrument: Instrument, answers: Answers, gender: str | None = None) -> tuple[str, ...]:
     """Give the required items without answer that the answers so far enable, declined ones too."""
     find = answers.get
     return tuple(
         [
             item.link_id
             for item in instrument.required_items
-            if ((answer := find(item.link_id)) is None or answer.status is not _ANSWERED) and is_enabled(item, answers)
+            if ((answer := find(item.link_id)) is None or answer.status is not _ANSWERED)
+            and is_enabled(item, answers)
+            and not (answer is None and {item.applies_to, gender} == _SEXES)
         ]
     )

@@ -146,6 +146,7 @@ def parse_instrument(body: bytes) -> Instrument:
         scores,
     )
     by_link_id = {item.link_id: item for item in items}
+    scores = tuple(_named(score, by_link_id) for score in scores)
     _check_scores(questionnaire, by_link_id, scores)
     _check_actions(plan, by_link_id, scores, actions)
     needs_text = questionnaire.find_extension(EXT_NEEDS_TEXT)
@@ -256,6 +257,13 @@ def _check_actions(
     known = by_link_id.keys() | {score.link_id for score in scores}
     if not known >= {follow.link_id for follow in actions.next_instruments}:
         raise plan.fault("action", "names an item or score that does not exist")
+
+
+def _named(score: ScoreDefinition, by_link_id: dict[str, Item]) -> ScoreDefinition:
+    """Tell items from the other words that an expression has in quotes."""
+    if score.kind is not ScoreKind.EXPRESSION:
+        return score
+    return replace(score, item_link_ids=tuple(word for word in score.item_link_ids if word in by_link_id))
 
 
 def _required(items: tuple[Item, ...], scores: tuple[ScoreDefinition, ...]) -> tuple[Item, ...]:

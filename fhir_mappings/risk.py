@@ -1,14 +1,17 @@
 """Risk flags: answers that need action in this visit, and risk items that were not answered.
 
 Rules come from the instrument's PlanDefinition. A risk item is never prorated or inferred; one that is declined or
-blank at hand-in is "risk not known", never "no risk".
+blank at hand-in is "risk not known", never "no risk". Where the form has published levels (ASQ, C-SSRS), a flag tells
+the level that the answers make so far, and what is published for it.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from fhir_mappings.answers import Answers, AnswerStatus, find_status, is_enabled
 from fhir_mappings.instrument import Instrument, RiskRule
+from fhir_mappings.level import find_level_bounds
 from fhir_mappings.questionnaire import Item
 
 
@@ -27,8 +30,9 @@ RISK_NOT_KNOWN_SOURCE = "smart-screening's own rule: a risk item without answer 
 class RiskFlag:
     """One risk rule that fired, or whose item was not answered at hand-in.
 
-    `level` is the published level, or "risk not known"; `reason` says what fired it without quoting the answer;
-    `source` is who published the rule; that a risk item without answer is flagged is our own.
+    `level` is the published level, that of the whole form where it has one, or "risk not known"; `action` what is
+    published for it; `reason` says what fired it without quoting the answer; `source` is who published the rule; that
+    a risk item without answer is flagged is our own.
     """
 
     rule_id: str
@@ -37,6 +41,7 @@ class RiskFlag:
     reason: str
     source: str
     kind: RiskKind
+    action: str = ""
 
 
 def find_risk(instrument: Instrument, answers: Answers, *, handed_in: bool) -> tuple[RiskFlag, ...]:
@@ -45,14 +50,44 @@ def find_risk(instrument: Instrument, answers: Answers, *, handed_in: bool) -> t
     for rule in instrument.risk_rules:
         item = instrument.get_item(rule.link_id)
         status = find_status(answers, rule.link_id)
+        reached = _find_reached(instrument, rule, answers)
         if status is AnswerStatus.ANSWERED:
-            if _fires(rule, item, answers):
-                flags.append(_flag(rule, RiskKind.RISK_ANSWER, rule.level, rule.reason, rule.source))
+            if not _fires(rule, item, answers):
+                continue
+            level, action = rule.level, rule.action
+            if reached is not None and reached.rank >= _rank_of(instrument, rule):
+                level, action = reached.label, reached.action
+            kind, reason, source = RiskKind.RISK_ANSWER, rule.reason, rule.source
         elif handed_in and is_enabled(item, answers):
+            level = RISK_NOT_KNOWN_LEVEL if reached is None else f"{RISK_NOT_KNOWN_LEVEL}: {reached.label}"
+            action = rule.action if reached is None else reached.action
             word = "declined" if status is AnswerStatus.DECLINED else "not answered"
-            reason = f"Item {item.number} {word}"
-            flags.append(_flag(rule, RiskKind.RISK_NOT_KNOWN, RISK_NOT_KNOWN_LEVEL, reason, RISK_NOT_KNOWN_SOURCE))
+            kind, reason, source = RiskKind.RISK_NOT_KNOWN, f"Item {item.number} {word}", RISK_NOT_KNOWN_SOURCE
+        else:
+            continue
+        flags.append(
+            RiskFlag(
+                rule_id=rule.id,
+                link_id=rule.link_id,
+                level=level,
+                reason=reason,
+                source=source,
+                kind=kind,
+                action=action,
+            )
+        )
     return tuple(flags)
+
+
+def find_advice(instrument: Instrument, answers: Answers) -> tuple[RiskRule, ...]:
+    """Give the advice, other than risk alerts, that the answers call for."""
+    return tuple(
+        rule
+        for rule in instrument.advice
+        if find_status(answers, rule.link_id) is AnswerStatus.ANSWERED
+        and is_enabled(item := instrument.get_item(rule.link_id), answers)
+        and _fires(rule, item, answers)
+    )
 
 
 def _fires(rule: RiskRule, item: Item, answers: Answers) -> bool:
@@ -66,5 +101,31 @@ def _fires(rule: RiskRule, item: Item, answers: Answers) -> bool:
     return rule.at_least is not None and option.weight is not None and option.weight >= rule.at_least
 
 
-def _flag(rule: RiskRule, kind: RiskKind, level: str, reason: str, source: str) -> RiskFlag:
-    return RiskFlag(rule_id=rule.id, link_id=rule.link_id, level=level, reason=reason, source=source, kind=kind)
+class _Reached(NamedTuple):
+    """The least rank that the answers make sure, how to speak of it and what is published to do."""
+
+    rank: int
+    label: str
+    action: str
+
+
+def _find_reached(instrument: Instrument, rule: RiskRule, answers: Answers) -> _Reached | None:
+    """Give the level of the form as if no more answers came; None where it has none, or nothing raises it."""
+    if rule.level_of is None:
+        return None
+    definition = instrument.get_score(rule.level_of)
+    low, high, _ = find_level_bounds(instrument, definition, answers, handed_in=True)
+    level = definition.levels[low]
+    if low == high:
+        return _Reached(low, level.label, level.action) if low > 0 else None
+    band = definition.find_partial_band((low, high))
+    stated = definition.find_open_level((low, high))
+    if band is None:
+        return None
+    return _Reached(low, band.label, level.action if stated is None else stated.action)
+
+
+def _rank_of(instrument: Instrument, rule: RiskRule) -> int:
+    """Give the rank of the rule's own level, 0 where it is none of the form's."""
+    levels = () if rule.level_of is None else instrument.get_score(rule.level_of).levels
+    return next((level.rank for level in levels if level.label == rule.level), 0)

@@ -158,6 +158,23 @@ class ScoreDefinition:
         """Give the published range that holds the value."""
         return next((band for band in self.bands if band.min <= value <= band.max), None)
 
+    def find_partial_band(self, bounds: tuple[Points, Points]) -> Band | None:
+        """Say of a level between two ranks what is sure: what is stated for it, or "at least"; None of the lowest."""
+        low, high = bounds
+        stated = self.find_open_level(bounds)
+        if stated is not None:
+            return Band(label=stated.label, chart_label=stated.label, min=low, max=high, level=self.bands[-1].level)
+        least = self.find_band(low)
+        if least is None or low == self.range[0]:
+            return None
+        return Band(
+            label=f"at least {least.label}, incomplete",
+            chart_label=f"at least {least.chart_label}, incomplete",
+            min=low,
+            max=high,
+            level=least.level,
+        )
+
     def find_open_level(self, bounds: tuple[Points, Points]) -> OpenLevel | None:
         """Give how to speak of a level that is only known to lie within these ranks, where something is stated."""
         return next((level for level in self.open_levels if (level.low, level.high) == bounds), None)

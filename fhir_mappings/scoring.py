@@ -5,7 +5,7 @@ rules from the instrument's ObservationDefinitions. Points throughout.
 
 With answers missing, the lowest and the highest possible score decide: lowest at or above the cut-off is positive,
 highest below it is negative, anything else is not known (None). A total needs every scored item, unless the rule for
-missing items is the author's own or the caller asks for it (`prorate`).
+missing items is the author's own or the caller asks for it (`prorate`). A level is its rank.
 """
 
 from decimal import ROUND_HALF_UP, Decimal
@@ -13,9 +13,12 @@ from decimal import ROUND_HALF_UP, Decimal
 from fhir_mappings.answer_sum import AnswerSum, add_up, find_unanswered
 from fhir_mappings.answers import Answers
 from fhir_mappings.errors import Issue, Mapped, Severity
-from fhir_mappings.instrument import Cutoff, Instrument, Points, ScoreDefinition
+from fhir_mappings.fhirpath_scoring import evaluate_scores
+from fhir_mappings.instrument import Band, Cutoff, Instrument, Points, ScoreDefinition, ScoreKind
+from fhir_mappings.level import find_level_bounds
 from fhir_mappings.r4 import as_number
 from fhir_mappings.risk import find_risk
+from fhir_mappings.score_definition import Formula
 from fhir_mappings.scores import PatientFacts, Score, ScoreReport
 
 __all__ = ["PatientFacts", "Score", "ScoreReport", "score_answers"]
@@ -35,25 +38,66 @@ def score_answers(
 
     Shapes: linkId → Answer. `handed_in`: the form is finished, so a blank risk item is "risk not known". `prorate`:
     the site has switched on missing-item rules that are not the author's own. One Issue per answer that is none of
-    the item's options (it counts as unanswered). Pure.
+    the item's options (it counts as unanswered), per value that a rule filled in, and per expression that
+    can't be evaluated. Pure.
     """
-    sums = [add_up(instrument, definition, answers) for definition in instrument.scores]
+    issues: list[Issue] = []
+    sums = _add_up(instrument, answers, patient, issues, handed_in=handed_in)
     foreign = {link_id for total in sums for link_id in total.foreign}
-    unanswered = find_unanswered(instrument, answers)
+    issues += [_foreign_answer(link_id) for link_id in sorted(foreign)]
+    unanswered = find_unanswered(instrument, answers, patient.gender)
     if foreign:
         unanswered = tuple(item.link_id for item in instrument.items if item.link_id in foreign.union(unanswered))
+    scores = tuple(
+        _score(instrument, definition, total, patient, prorate=prorate)
+        for definition, total in zip(instrument.scores, sums, strict=True)
+    )
     report = ScoreReport(
         instrument_id=instrument.id,
         canonical=instrument.canonical,
         complete=not unanswered,
-        scores=tuple(
-            _score(instrument, definition, total, patient, prorate=prorate)
-            for definition, total in zip(instrument.scores, sums, strict=True)
-        ),
+        scores=scores,
         alerts=find_risk(instrument, answers, handed_in=handed_in),
         unanswered=unanswered,
     )
-    return Mapped(value=report, issues=tuple(_foreign_answer(link_id) for link_id in sorted(foreign)))
+    issues += [
+        _prorated(definition, score.missing_rule)
+        for definition, score in zip(instrument.scores, scores, strict=True)
+        if score.missing_rule is not None
+    ]
+    return Mapped(value=report, issues=tuple(issues))
+
+
+def _add_up(
+    instrument: Instrument, answers: Answers, patient: PatientFacts, issues: list[Issue], *, handed_in: bool
+) -> list[AnswerSum]:
+    """Give value and bounds of each score, whatever its kind; what FHIRPath finds wrong goes to the issues."""
+    sums: list[AnswerSum] = []
+    expressions: dict[str, str] = {}
+    for definition in instrument.scores:
+        if definition.adds_weights:
+            sums.append(add_up(instrument, definition, answers, patient.gender))
+        elif definition.kind is ScoreKind.LEVEL:
+            low, high, foreign = find_level_bounds(instrument, definition, answers, handed_in=handed_in)
+            sums.append(AnswerSum(low, low, high, () if low == high else definition.item_link_ids, foreign))
+        else:
+            expressions[definition.link_id] = definition.expression
+            sums.append(AnswerSum(0, *definition.range, definition.item_link_ids, ()))
+    if not expressions:
+        return sums
+    known = {
+        definition.link_id: total.low
+        for definition, total in zip(instrument.scores, sums, strict=True)
+        if definition.link_id not in expressions and not total.missing
+    }
+    evaluated = evaluate_scores(instrument, answers, expressions, known)
+    issues += evaluated.issues
+    return [
+        AnswerSum(value, value, value, (), ())
+        if (value := evaluated.value.get(definition.link_id)) is not None
+        else total
+        for definition, total in zip(instrument.scores, sums, strict=True)
+    ]
 
 
 def _foreign_answer(link_id: str) -> Issue:
@@ -65,13 +109,22 @@ def _foreign_answer(link_id: str) -> Issue:
     )
 
 
+def _prorated(definition: ScoreDefinition, rule: str) -> Issue:
+    return Issue(
+        severity=Severity.INFORMATION,
+        code="prorated",
+        expression=f"item.where(linkId='{definition.link_id}')",
+        text=f"Not all items are answered: the value is {rule}.",
+    )
+
+
 def _score(
     instrument: Instrument, definition: ScoreDefinition, total: AnswerSum, patient: PatientFacts, *, prorate: bool
 ) -> Score:
     value = total.low if not total.missing else None
     missing_rule = None
-    if value is None and (prorated := _prorate(instrument, definition, total, asked_for=prorate)) is not None:
-        value, missing_rule = prorated
+    if value is None and (filled := _fill_in(instrument, definition, total, asked_for=prorate)) is not None:
+        value, missing_rule = filled
     deciding = _deciding_cutoffs(definition, patient)
     return Score(
         id=definition.id,
@@ -79,22 +132,29 @@ def _score(
         value=value,
         range=definition.range,
         bounds=(total.low, total.high),
-        band=None if value is None else definition.find_band(value),
+        band=_find_band(definition, total, value),
         positive=_screen(deciding, total),
         cutoff=max(deciding, key=lambda cutoff: cutoff.at_least, default=None),
         missing_rule=missing_rule,
     )
 
 
+def _find_band(definition: ScoreDefinition, total: AnswerSum, value: Points | None) -> Band | None:
+    """Give the band of the value; of a level that is not known, what can be said of it: never the lowest as one."""
+    rule = definition.missing_rule
+    if total.missing and rule is not None and rule.formula is Formula.BLANK_COUNTS_ZERO:
+        # A blank counted as 0 pulls downwards: only a range that holds whatever the blanks were is told.
+        band = definition.find_band(total.low)
+        return band if band is definition.find_band(total.high) else None
+    if value is not None:
+        return definition.find_band(value)
+    return definition.find_partial_band((total.low, total.high)) if definition.levels else None
+
+
 def _screen(deciding: list[Cutoff], total: AnswerSum) -> bool | None:
-    """Decide on the bounds alone: a prorated total never makes a positive or a negative."""
-    if not deciding:
-        return None
-    if total.low >= max(cutoff.at_least for cutoff in deciding):
-        return True
-    if total.high < min(cutoff.at_least for cutoff in deciding):
-        return False
-    return None
+    """Decide on the bounds alone: a value that a rule filled in never makes a positive or a negative."""
+    met = {cutoff.is_met(bound) for cutoff in deciding for bound in (total.low, total.high)}
+    return met.pop() if len(met) == 1 else None
 
 
 def _deciding_cutoffs(definition: ScoreDefinition, patient: PatientFacts) -> list[Cutoff]:
@@ -112,12 +172,14 @@ def _may_hold(cutoff: Cutoff, patient: PatientFacts) -> bool:
     return (cutoff.age_min is None or age >= cutoff.age_min) and (cutoff.age_max is None or age <= cutoff.age_max)
 
 
-def _prorate(
+def _fill_in(
     instrument: Instrument, definition: ScoreDefinition, total: AnswerSum, *, asked_for: bool
 ) -> tuple[Points, str] | None:
-    """Fill in missing items by the mean of the answered ones, where the rule allows; a risk item is never inferred."""
+    """Fill in missing items where the rule allows, and name the rule; a risk item is never inferred."""
     rule = definition.missing_rule
     if rule is None or not (rule.is_author or asked_for) or len(total.missing) > rule.max_missing:
+        return None
+    if not definition.adds_weights:
         return None
     if any(instrument.by_link_id[link_id].risk for link_id in total.missing):
         return None
@@ -125,6 +187,8 @@ def _prorate(
     answered = count - len(total.missing)
     if answered == 0:
         return None
-    mean_filled = Decimal(total.answered_weight) * count / answered
+    if rule.formula is Formula.BLANK_COUNTS_ZERO:
+        return total.answered_points, f"{answered} of {count} items, blanks counted as 0, rule of {rule.owner}"
+    mean_filled = Decimal(total.answered_points) * count / answered
     value = as_number(mean_filled.quantize(Decimal(1), rounding=ROUND_HALF_UP))
     return value, f"prorated from {answered} of {count} items, rule of {rule.owner}"
