@@ -83,8 +83,8 @@ class Instrument:
 
     @property
     def canonical(self) -> str:
-        """`url|version`, as QuestionnaireResponse.questionnaire names it."""
-        return f"{self.url}|{self.version}"
+        """`url|version`, as QuestionnaireResponse.questionnaire names it; the bare url where there is no version."""
+        return f"{self.url}|{self.version}" if self.version else self.url
 
     @property
     def edition(self) -> str:
@@ -170,7 +170,7 @@ def parse_instrument(body: bytes) -> Instrument:
         advice=actions.advice,
         next_instruments=actions.next_instruments,
         interval_days=actions.interval_days,
-        age_range=_age_range(questionnaire),
+        age_range=parse_age_range(questionnaire),
         attribution=attribution,
         loinc_notice=loinc_notice,
         needs_text=None if needs_text is None else needs_text.string("valueString"),
@@ -291,7 +291,8 @@ def _instruction(questionnaire: Element, *, needed: bool) -> str:
     return ""
 
 
-def _age_range(questionnaire: Element) -> tuple[int | None, int | None]:
+def parse_age_range(questionnaire: Element) -> tuple[int | None, int | None]:
+    """Parse the validated ages of Questionnaire.useContext, in years; None is an open end."""
     for context in questionnaire.children("useContext"):
         if context.child("code").string("code") == "age":
             span = context.child("valueRange")

@@ -7,12 +7,15 @@ extensions (docs/instruments.md). Points throughout; intervals include both ends
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from fhir_mappings.errors import UnknownFigure
 from fhir_mappings.level_rule import Level, OpenLevel
 from fhir_mappings.r4 import Coding
 
 Points = int | Decimal
+UNBOUNDED: Final = (Decimal("-Infinity"), Decimal("Infinity"))
+"""The range of a score of which none is published, and the bounds of one that nothing is known of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +144,11 @@ class ScoreDefinition:
     def adds_weights(self) -> bool:
         """Whether it is a sum or a count, so that every answer to its items needs a weight."""
         return self.kind in (ScoreKind.SUM, ScoreKind.COUNT)
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether its range is known."""
+        return self.range != UNBOUNDED
 
     @property
     def cutoff(self) -> Cutoff | None:

@@ -89,4 +89,7 @@ class ScoreReport:
 
 
 def _plain(value: Points | None) -> int | float | None:
-    return float(value) if isinstance(value, Decimal) else value
+    """Give a JSON number; null for what is not known, a bound too."""
+    if isinstance(value, Decimal):
+        return float(value) if value.is_finite() else None
+    return value
