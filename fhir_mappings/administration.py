@@ -54,6 +54,7 @@ class Administration:
 
     `relationship` is the proxy's, in words ("mother"); `proxy` is the proxy as a RelatedPerson where the EHR has one.
     `administered_by` gave the form, `entered_by` typed the answers (None: the informant did).
+    `language` is a BCP 47 code, `language_name` what the note calls it ("English"); "" where only the code is known.
     `answered_at` is a FHIR dateTime as precise as it is known, at least to the day.
     Raises: ImpreciseDateTime; MissingRelationship for a proxy without one.
     """
@@ -67,6 +68,7 @@ class Administration:
     administered_by: Party | None = None
     entered_by: Party | None = None
     interpreter: bool = False
+    language_name: str = ""
 
     def __post_init__(self) -> None:
         if self.when.precision < Precision.DAY:

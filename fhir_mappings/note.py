@@ -155,7 +155,10 @@ def _describe_how(administration: Administration) -> str:
         parts.append(f"given by {administration.administered_by.display}")
     if administration.entered_by is not None and administration.entered_by != administration.administered_by:
         parts.append(f"entered by {administration.entered_by.display}")
-    parts.append(f"language {administration.language}{', with an interpreter' if administration.interpreter else ''}")
+    name = administration.language_name
+    parts.append(f"in {name}" if name else f"language {administration.language}")
+    if administration.interpreter:
+        parts.append("with an interpreter")
     return ", ".join(parts)
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from smart_app.errors import AppError
 from smart_app.model.audit import AuditAction, AuditEvent
 from smart_app.model.launch_session import SessionStanding
-from smart_app.model.rights import NotAllowed, Right
+from smart_app.model.rights import NotAllowed, PatientAccount, Right
 from smart_app.services import Acting, Services
 from smart_app.storage.errors import UnknownAlert, UnknownScreening
 
@@ -59,8 +59,10 @@ def permitted(app: Services, who: Acting, right: Right | None = None, *, even_id
 def _check(who: Acting, right: Right | None, *, even_idle: bool) -> None:
     if who.standing is not SessionStanding.LIVE and not even_idle:
         raise LaunchIdle
-    if who.user.is_patient_side or (right is not None and right not in who.rights):
-        raise NotAllowed(field=None if right is None else right.value)
+    if who.user.is_patient_side:
+        raise PatientAccount
+    if right is not None and right not in who.rights:
+        raise NotAllowed(field=right.value)
 
 
 def event(

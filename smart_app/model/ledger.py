@@ -34,7 +34,8 @@ _BY_ANSWER = frozenset({RowState.WRITTEN, RowState.HELD, RowState.REFUSED, RowSt
 class LedgerRow:
     """One resource of one approval.
 
-    ``key`` names it within the approval (``observation:phq9-1``); ``depends_on`` are keys whose EHR ids it needs.
+    ``key`` names it within the approval (``observation:phq9-1``); ``depends_on`` are keys whose EHR ids it needs. A row
+    of what is not sent has no content and may stand for several resources of a kind: ``observation-item:9``.
     ``resource`` is the signed JSON text with urn:uuid references; ``content_hash`` its own hash. ``attempt`` fences
     our row: a result is recorded only by the attempt that claimed it. ``lease_until`` bounds a claim.
     """
@@ -63,6 +64,12 @@ class LedgerRow:
     http_status: int | None = None
     looked_up_at: datetime | None = None
     look_ups: int = 0
+
+    @property
+    def count(self) -> int:
+        """Number of resources that the row stands for."""
+        number = self.key.rpartition(":")[2]
+        return int(number) if not self.full_url and number.isdecimal() else 1
 
     def claim(self, now: datetime, lease_until: datetime) -> Self:
         """Lease a planned or waiting row; a lease that has run out on ``planned`` may be claimed again."""

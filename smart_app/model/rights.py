@@ -34,6 +34,17 @@ class NotAllowed(AppError):
     http_status = 403
 
 
+class PatientAccount(NotAllowed):
+    """A patient or a relative has come to a page for clinic staff."""
+
+    code = "patient-account"
+    title = "This app is for clinic staff"
+    remedy = (
+        "You are signed in with an account of a patient or a relative. Close this page. "
+        "If the clinic has asked you to answer questions, ask the clinic how."
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RightsRule:
     """One line of ``[rights]``: gives ``right`` to whom it names. A user must match every part that is given.

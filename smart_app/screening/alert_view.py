@@ -73,10 +73,10 @@ def build_alert_view(app: Services, who: Acting, alert: Alert, screening: Screen
         alert_id=alert.id,
         screening_id=alert.screening_id,
         title=("Risk answer" if is_answer else "Risk not known") + ": action needed in this visit",
-        item=f"Item {item.number}, {item.text}",
+        item=f"Item {item.number}: {item.text}",
         answers=say_answers(app, who, instrument, alert, screening),
-        rule=f"Rule: {alert.reason}. {alert.level.capitalize()}. Source: {alert.source}.",
-        action=" ".join(_say_action(rule, screening)),
+        rule=_say_rule(alert, rule),
+        action=" ".join(_say_action(alert, screening)),
         state=alert.state,
         state_words=_say_state(app, who, alert),
         steps=tuple(_build_step(app, who, screening, action) for action in alert.actions),
@@ -91,9 +91,19 @@ def build_alert_view(app: Services, who: Acting, alert: Alert, screening: Screen
     )
 
 
-def _say_action(rule: RiskRule | None, screening: Screening) -> Iterator[str]:
-    if rule is not None:
-        yield f"What the rule asks for: {rule.action}."
+def _say_rule(alert: Alert, rule: RiskRule | None) -> str:
+    """Give the published rule in its own words, and its source."""
+    asked = "" if rule is None or alert.kind != "risk-answer" else f" As published: {rule.action}."
+    return f"Rule: {alert.reason}.{asked} Source: {alert.source}."
+
+
+def _say_action(alert: Alert, screening: Screening) -> Iterator[str]:
+    """Say what the clinician has to do: the level that the rule gives the answer."""
+    yield (
+        f"{alert.level[:1].upper()}{alert.level[1:]}."
+        if alert.kind == "risk-answer"
+        else "Ask the question, or assess the risk in another way, in this visit."
+    )
     if screening.state is ScreeningState.SIGNED:
         yield NOTE_IS_SIGNED
 

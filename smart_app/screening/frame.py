@@ -127,11 +127,17 @@ def _build_strip(app: Services, who: Acting, alert: Alert) -> AlertStrip:
         text = f"{waiting}; assessment pending, with {taken.to_name}."
     else:
         done = "no action recorded" if not alert.actions else "not closed"
-        text = f"{waiting}, {done}; the result cannot be signed until it is closed or handed over."
+        text = f"{waiting}, {done}. Signing waits until it is closed or handed over."
+    why = _begin_small(alert.reason) if alert.kind == "risk-answer" else "risk not known"
     return AlertStrip(
         alert_id=alert.id,
         screening_id=alert.screening_id,
-        title=f"Open risk alert: {name} {item}, {alert.reason}",
+        title=f"Open risk alert: {name} {item}, {why}.",
         text=text,
         handed_over=not alert.blocks_signing,
     )
+
+
+def _begin_small(words: str) -> str:
+    """Give a sentence for the middle of another; a word all in capitals keeps them."""
+    return words if words[:2].isupper() else words[:1].lower() + words[1:]

@@ -103,11 +103,12 @@ def _signed_item(
     title = f"{name}, signed {when} by {approval.signer.name}"
     if approval.waits:
         mine = Right.CO_SIGN in who.rights and is_supervisor(who, approval)
+        signature = "your signature" if mine else f"the signature of {approval.awaiting_name or 'the supervisor'}"
         return WorkItem(
             screening_id=approval.screening_id,
             kind="co-sign",
             title=title,
-            detail=f"Waits for the signature of {approval.awaiting_name or 'the supervisor'}; nothing is sent before",
+            detail=f"Waits for {signature}; nothing is sent before",
             action=f"Read and co-sign {name}" if mine else f"See {name}",
         )
     left = [row for row in rows if row.state not in ENDED]

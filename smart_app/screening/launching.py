@@ -17,7 +17,7 @@ from smart_app.errors import AppError
 from smart_app.model.audit import AuditAction, AuditEvent
 from smart_app.model.identity import PatientKey, User
 from smart_app.model.launch_session import LaunchSession, SessionStanding
-from smart_app.model.rights import NotAllowed, rights_of
+from smart_app.model.rights import PatientAccount, rights_of
 from smart_app.screening.context import FirstWave, fetch_first_wave
 from smart_app.screening.errors import LaunchNotOpen, LaunchOver
 from smart_app.services import Acting, Services
@@ -103,7 +103,7 @@ def finish_launch(
 ) -> FinishedLaunch:
     """Finish a launch: one use of ``state``, from the browser that began it; then tokens, identity and first reads.
 
-    Raises: LaunchError (StateMismatch for an unknown, used or foreign state), NotAllowed for a patient or relative,
+    Raises: LaunchError (StateMismatch for an unknown, used or foreign state), PatientAccount for a patient or relative,
     MalformedPatient.
     """
     now = app.clock()
@@ -221,7 +221,7 @@ def _read_who(app: Services, active: ActiveLaunch, launch_id: str) -> tuple[Firs
 
 def _check_clinician(user: User) -> None:
     if user.is_patient_side:
-        raise NotAllowed(field="fhirUser")
+        raise PatientAccount(field="fhirUser")
 
 
 def _find_asked_instrument(app: Services, active: ActiveLaunch) -> str | None:

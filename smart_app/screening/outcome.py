@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from fhir_mappings.instrument import Instrument
 from fhir_mappings.note import add_signature
+from fhir_mappings.write_shape import ResourceKind
 from smart_app.access import event, get_screening, permitted
 from smart_app.model.approval import Approval, WriteChoice
 from smart_app.model.audit import AuditAction
@@ -17,7 +18,7 @@ from smart_app.model.rights import Right
 from smart_app.screening.answers import get_instrument
 from smart_app.screening.context import get_chart
 from smart_app.screening.frame import build_frame
-from smart_app.screening.review_views import OutcomeGroup, OutcomeRow, OutcomeView
+from smart_app.screening.review_views import OutcomeCount, OutcomeGroup, OutcomeRow, OutcomeView
 from smart_app.screening.signing import is_supervisor
 from smart_app.screening.wording import say_born, say_count, say_moment
 from smart_app.services import Acting, Services
@@ -29,7 +30,7 @@ _TITLES = {
     Group.TO_LOOK_AT: "To look at",
     Group.ON_ITS_WAY: "On its way",
     Group.WRITTEN: "Written",
-    Group.NOT_SENT: "Not sent, as planned",
+    Group.NOT_WRITTEN: "Not written, as planned",
 }
 
 
@@ -48,19 +49,20 @@ def view_outcome(app: Services, who: Acting, screening_id: UUID) -> OutcomeView:
     instrument = get_instrument(app.library, screening.instrument_id)
     lines = describe_rows(rows, instrument)
     stops = find_stops(approval, rows, who.user)
+    mine = approval.waits and Right.CO_SIGN in who.rights and is_supervisor(who, approval)
     may_finish = approval.is_signed_by(who.user) and not approval.waits and _is_unfinished(rows)
     return OutcomeView(
         frame=build_frame(app, who, chart),
         screening_id=screening_id,
-        heading=_say_heading(instrument, approval, rows),
+        heading=_say_heading(instrument, approval, rows, mine=mine),
         signed=_say_signed(app, who, approval),
         counts=_say_counts(rows),
-        groups=_build_groups(lines),
-        next_steps=tuple(_next_steps(approval, rows, stops)),
+        groups=_build_groups(approval, lines),
+        next_steps=tuple(_next_steps(approval, rows, stops, mine=mine)),
         reference_code=approval.reference_code,
         may_finish_writing=may_finish,
         asks_visit=may_finish and ENCOUNTER_CHANGED in stops,
-        may_co_sign=approval.waits and Right.CO_SIGN in who.rights and is_supervisor(who, approval),
+        may_co_sign=mine,
         note_text=_say_note(approval, app.rules.zone),
     )
 
@@ -69,17 +71,20 @@ def _is_unfinished(rows: tuple[LedgerRow, ...]) -> bool:
     return any(row.state not in ENDED for row in rows)
 
 
-def _say_heading(instrument: Instrument, approval: Approval, rows: tuple[LedgerRow, ...]) -> str:
+def _say_heading(instrument: Instrument, approval: Approval, rows: tuple[LedgerRow, ...], *, mine: bool) -> str:
+    """Say how much of the result is in the chart: of all of it, also of what the plan left out."""
     name = instrument.short_name
+    if mine:
+        return f"{name} waits for your signature"
     if approval.waits:
-        return f"{name} signed; waiting for the signature of {approval.awaiting_name or 'the supervisor'}"
-    planned = [row for row in rows if row.state is not RowState.NOT_SUPPORTED]
-    written = sum(row.state is RowState.WRITTEN for row in planned)
-    if approval.choice in {WriteChoice.KEEP, WriteChoice.COPY_BY_HAND} or not planned:
+        return f"{name} signed; waits for the signature of {approval.awaiting_name or 'the supervisor'}"
+    if not any(row.full_url for row in rows):
         return f"{name} signed and kept in this app; nothing was written to the chart"
-    if written == len(planned):
+    written = sum(row.state is RowState.WRITTEN for row in rows)
+    total = sum(row.count for row in rows)
+    if written == total:
         return f"{name} signed: {'all ' if written > 1 else ''}{say_count(written, 'item')} in the chart"
-    return f"{name} signed: {written} of {say_count(len(planned), 'item')} in the chart"
+    return f"{name} signed: {written} of {say_count(total, 'item')} in the chart"
 
 
 def _say_signed(app: Services, who: Acting, approval: Approval) -> str:
@@ -107,16 +112,21 @@ def _say_note(approval: Approval, zone: ZoneInfo) -> str:
     return f"{patient.name}, born {born}, MRN {patient.mrn or 'none'}\n\n{signed}"
 
 
-def _say_counts(rows: tuple[LedgerRow, ...]) -> tuple[str, ...]:
-    counts = Counter(row.state for row in rows)
+def _say_counts(rows: tuple[LedgerRow, ...]) -> tuple[OutcomeCount, ...]:
+    counts = Counter(row.state for row in rows for _ in range(row.count))
     order = (RowState.UNKNOWN, RowState.REFUSED, RowState.HELD, RowState.WAITING, RowState.PLANNED, RowState.SENDING)
     shown = (*order, RowState.WRITTEN, RowState.NOT_SUPPORTED, RowState.CANCELLED)
-    return tuple(f"{counts[state]} {STATE_WORDS[state].lower()}" for state in shown if counts[state])
+    return tuple(
+        OutcomeCount(state=state, words=f"{counts[state]} {STATE_WORDS[state].lower()}")
+        for state in shown
+        if counts[state]
+    )
 
 
-def _build_groups(lines: tuple[OutcomeLine, ...]) -> tuple[OutcomeGroup, ...]:
+def _build_groups(approval: Approval, lines: tuple[OutcomeLine, ...]) -> tuple[OutcomeGroup, ...]:
     groups = []
-    for group, title in _TITLES.items():
+    titles = _TITLES | ({Group.ON_ITS_WAY: "Waits for the second signature"} if approval.waits else {})
+    for group, title in titles.items():
         rows = tuple(_build_row(line) for line in lines if line.group is group)
         if rows:
             groups.append(OutcomeGroup(title=title, rows=rows))
@@ -124,21 +134,26 @@ def _build_groups(lines: tuple[OutcomeLine, ...]) -> tuple[OutcomeGroup, ...]:
 
 
 def _build_row(line: OutcomeLine) -> OutcomeRow:
-    details = [line.reference, line.reason, f"({line.reason_code})" if line.reason_code and not line.reference else ""]
     return OutcomeRow(
         what=line.what,
         chart_as=line.chart_as,
         state=line.state,
         state_words=line.state_words,
-        detail=" ".join(part for part in details if part),
+        detail=" ".join(part for part in (line.reference, line.reason) if part),
     )
 
 
-def _next_steps(approval: Approval, rows: tuple[LedgerRow, ...], stops: tuple[GuardStop, ...]) -> list[str]:
+def _next_steps(
+    approval: Approval, rows: tuple[LedgerRow, ...], stops: tuple[GuardStop, ...], *, mine: bool
+) -> list[str]:
     """Say what is left to do; where sending has stopped, why and what helps."""
     steps = []
     states = {row.state for row in rows}
-    if approval.waits:
+    if mine:
+        steps.append(
+            f"{approval.signer.name} has signed this in training. Read the note, then co-sign it: that sends it."
+        )
+    elif approval.waits:
         supervisor = approval.awaiting_name or "The supervisor"
         steps.append(f"{supervisor} opens this patient in the app and signs too; only then is anything sent.")
     elif OTHER_USER in stops:
@@ -150,7 +165,14 @@ def _next_steps(approval: Approval, rows: tuple[LedgerRow, ...], stops: tuple[Gu
     if RowState.UNKNOWN in states:
         steps.append("Whether the chart has it is not known yet: it is looked up, and not sent twice.")
     if RowState.REFUSED in states:
-        steps.append("Enter a refused item by hand if your site wants it coded; the note says the same in words.")
+        note_refused = any(
+            row.state is RowState.REFUSED and row.kind == ResourceKind.DOCUMENT_REFERENCE for row in rows
+        )
+        steps.append(
+            "Copy the note into the chart by hand: the EHR did not take it."
+            if note_refused
+            else "Enter a refused item by hand if your site wants it coded; the note says the same in words."
+        )
     if RowState.HELD in states:
         steps.append("The EHR has taken it and holds it for somebody to accept there.")
     if approval.choice is WriteChoice.COPY_BY_HAND:

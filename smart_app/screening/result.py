@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from fhir_mappings.change import Point
 from fhir_mappings.instrument import Instrument
@@ -30,7 +31,8 @@ def build_result(
     """Put the result together. ``points`` are the earlier scores of this instrument, of the app and of the chart."""
     encounter_id = who.session.encounter_id or None
     report = score_screening(app, instrument, screening, chart.patient, handed_in=True)
-    administration = build_administration(screening, app.rules.zone)
+    language = dict(app.rules.languages).get(screening.giving.language, "")
+    administration = replace(build_administration(screening, app.rules.zone), language_name=language)
     is_open = any(alert.is_open for alert in alerts)
     return ScreeningResult(
         instrument=instrument,

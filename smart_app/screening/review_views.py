@@ -232,6 +232,14 @@ class OutcomeGroup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeCount:
+    """How many resources are in a state: "1 refused"."""
+
+    state: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeView:
     """What became of each resource of one signature. ``note_text`` is the signed note, to copy.
 
@@ -242,7 +250,7 @@ class OutcomeView:
     screening_id: UUID
     heading: str
     signed: str
-    counts: tuple[str, ...]
+    counts: tuple[OutcomeCount, ...]
     groups: tuple[OutcomeGroup, ...]
     next_steps: tuple[str, ...]
     reference_code: str

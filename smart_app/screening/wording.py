@@ -30,9 +30,12 @@ def say_moment(at: datetime, now: datetime, zone: ZoneInfo) -> str:
 
 
 def say_stamp(at: datetime, zone: ZoneInfo) -> str:
-    """Give "12 Oct 2026 10:38", for what is kept: a page read tomorrow must not say today."""
+    """Give "12 Oct 2026 10:38", for what is kept: a page read tomorrow must not say today.
+
+    Where the site's clock is UTC it says so, as all times of a note do (``describe_time``).
+    """
     local = at.astimezone(zone)
-    return f"{say_day(local.date())} {local:%H:%M}"
+    return f"{say_day(local.date())} {local:%H:%M}{' UTC' if local.tzname() == 'UTC' else ''}"
 
 
 def say_time(at: datetime, zone: ZoneInfo) -> str:
@@ -51,8 +54,10 @@ def say_partial(when: PartialDateTime, now: datetime, zone: ZoneInfo) -> str:
 
 
 def say_span(since: datetime, now: datetime) -> str:
-    """Give "14 min", "3 h 5 min" or "2 days"."""
-    minutes = max(0, int((now - since).total_seconds() // 60))
+    """Give "less than a minute", "14 min", "3 h 5 min" or "2 days"."""
+    minutes = int((now - since).total_seconds() // 60)
+    if minutes < 1:
+        return "less than a minute"
     if minutes < _HOUR:
         return f"{minutes} min"
     if minutes < 2 * _DAY:

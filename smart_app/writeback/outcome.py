@@ -21,8 +21,8 @@ STATE_WORDS = {
     RowState.HELD: "Held by the EHR",
     RowState.REFUSED: "Refused",
     RowState.UNKNOWN: "Not known yet",
-    RowState.NOT_SUPPORTED: "Not sent, as planned",
-    RowState.CANCELLED: "Not sent",
+    RowState.NOT_SUPPORTED: "Not written, as planned",
+    RowState.CANCELLED: "Not written",
 }
 
 UNSENT = frozenset({RowState.PLANNED, RowState.WAITING})
@@ -35,7 +35,7 @@ class OutcomeGroup(StrEnum):
     TO_LOOK_AT = "to-look-at"
     ON_ITS_WAY = "on-its-way"
     WRITTEN = "written"
-    NOT_SENT = "not-sent"
+    NOT_WRITTEN = "not-written"
 
 
 _GROUPS = {
@@ -46,13 +46,12 @@ _GROUPS = {
     RowState.HELD: OutcomeGroup.TO_LOOK_AT,
     RowState.REFUSED: OutcomeGroup.TO_LOOK_AT,
     RowState.UNKNOWN: OutcomeGroup.TO_LOOK_AT,
-    RowState.NOT_SUPPORTED: OutcomeGroup.NOT_SENT,
-    RowState.CANCELLED: OutcomeGroup.NOT_SENT,
+    RowState.NOT_SUPPORTED: OutcomeGroup.NOT_WRITTEN,
+    RowState.CANCELLED: OutcomeGroup.NOT_WRITTEN,
 }
 
 _NAMES = {
     ResourceKind.QUESTIONNAIRE_RESPONSE: "Answers as given",
-    ResourceKind.OBSERVATION_ITEM: "Items",
     ResourceKind.OBSERVATION_DIFFICULTY: "Difficulty item",
     ResourceKind.OBSERVATION_TOTAL: "Total",
     ResourceKind.OBSERVATION_PANEL: "Panel",
@@ -65,7 +64,7 @@ _NAMES = {
 class OutcomeLine:
     """One row in words. ``reference`` is its id in the chart ("Observation/f41"), "" where there is none.
 
-    ``reason`` says why it is not there, or what is done about it; ``reason_code`` is for support.
+    ``reason`` says why it is not there, or what is done about it; its code is in the ledger. ``count``: of resources.
     """
 
     what: str
@@ -75,7 +74,7 @@ class OutcomeLine:
     state_words: str
     reference: str
     reason: str
-    reason_code: str
+    count: int
 
 
 def describe_rows(rows: Iterable[LedgerRow], instrument: Instrument) -> tuple[OutcomeLine, ...]:
@@ -106,15 +105,16 @@ def find_stops(approval: Approval, rows: Iterable[LedgerRow], user: User) -> tup
 def _describe(row: LedgerRow, instrument: Instrument) -> OutcomeLine:
     kind = ResourceKind(row.kind)
     without_id = row.state is RowState.WRITTEN and row.resource_id is None
+    fell_out = row.state is RowState.CANCELLED and bool(row.full_url)  # signed to be written, yet never sent
     return OutcomeLine(
         what=_name(row, kind, instrument),
         chart_as=_chart_as(row, kind, instrument),
-        group=OutcomeGroup.TO_LOOK_AT if without_id else _GROUPS[row.state],
+        group=OutcomeGroup.TO_LOOK_AT if without_id or fell_out else _GROUPS[row.state],
         state=row.state,
         state_words=STATE_WORDS[row.state],
         reference=f"{row.resource_type}/{row.resource_id}" if row.resource_id else "",
         reason=row.reason,
-        reason_code=row.reason_code,
+        count=row.count,
     )
 
 
@@ -122,6 +122,8 @@ def _name(row: LedgerRow, kind: ResourceKind, instrument: Instrument) -> str:
     item = instrument.by_link_id.get(_link_id(row))
     if item is not None and kind is ResourceKind.OBSERVATION_ITEM:
         return f"Item {item.number}"
+    if kind is ResourceKind.OBSERVATION_ITEM:
+        return "1 item" if row.count == 1 else f"{row.count} items"
     if kind in {ResourceKind.OBSERVATION_TOTAL, ResourceKind.OBSERVATION_PANEL}:
         return f"{instrument.short_name} {_NAMES[kind].lower()}"
     return _NAMES[kind]

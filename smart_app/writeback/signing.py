@@ -238,7 +238,7 @@ def _unsent_rows(
             id=new_id(),
             approval_id=approval_id,
             ordinal=ordinal,
-            key=line.kind.value,
+            key=f"{line.kind.value}:{line.count}",
             kind=line.kind.value,
             resource_type=line.kind.resource_type,
             full_url="",

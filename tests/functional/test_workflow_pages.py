@@ -131,7 +131,7 @@ def test_the_outcome_says_whose_second_signature_is_awaited(clinic: Clinic) -> N
     assert workflow.view_review(clinic.app, trainee, screening_id).sign.co_sign_notice
     clinic.sign(trainee, screening_id)
     view = workflow.view_outcome(clinic.app, trainee, screening_id)
-    assert view.heading == "PHQ-9 signed; waiting for the signature of Henrik Lindqvist, MD"
+    assert view.heading == "PHQ-9 signed; waits for the signature of Henrik Lindqvist, MD"
     assert not view.may_co_sign
     assert [item.kind for item in workflow.view_home(clinic.app, trainee).unfinished] == ["co-sign"]
     supervisor = clinic.launch("pt-01", LINDQVIST)

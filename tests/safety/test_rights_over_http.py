@@ -75,7 +75,7 @@ def test_a_trainees_signature_waits_for_the_named_supervisor_who_co_signs(
     review = browser.give(browser.launch(user="prac-ferreira"), *MILD)
     outcome = browser.send(review.form("/sign", choice="write"))
     assert outcome.url.endswith("/outcome")
-    assert "waiting for the" in words_of(outcome)
+    assert "waits for the signature" in words_of(outcome)
     assert site.resources("Observation") == []
 
     path = browser.path(outcome, f"screenings/{screening_id_of(outcome)}/co-sign")
@@ -150,11 +150,11 @@ def test_a_patient_or_relative_never_reaches_a_clinicians_page(
 ) -> None:
     page = browser.launch(patient, user=user)
 
-    assert_refused(page, log, 403, "not-allowed")
+    assert_refused(page, log, 403, "patient-account")
     assert not [cookie for cookie in browser.session.cookies if cookie.path.startswith("/launches/")]
     assert "Delgado" not in page.text
     assert "Castellanos" not in page.text
-    assert ("not-allowed", None) in refusals(site, AuditAction.LAUNCH_REFUSED)
+    assert ("patient-account", None) in refusals(site, AuditAction.LAUNCH_REFUSED)
 
 
 def test_an_account_without_fhir_user_gives_and_reviews_and_signs_nothing(

@@ -125,7 +125,7 @@ def test_rule_4_both_answers_stand_on_review_and_in_the_note(clinic: Clinic) -> 
     workflow.hand_in(clinic.app, who, screening_id, clinic.posted(screening_id))
     view = workflow.view_review(clinic.app, who, screening_id)
     assert [line.split(",")[0] for line in view.alerts[0].answers] == ["Several days (1)", "Not at all (0)"]
-    assert "Before in this form: Several days (1), 24 Nov 2026 15:00" in view.note.text
+    assert "Before in this form: Several days (1), 24 Nov 2026 15:00 UTC" in view.note.text
     assert view.sign.blockers[0].code == "alert-open"
 
 
@@ -162,7 +162,7 @@ def test_rule_4_answered_in_error_never_closes_alone(clinic: Clinic) -> None:
     assert view.blocks_signing
     assert len(view.answers) == 2
     note = workflow.view_review(clinic.app, who, screening_id).note.text
-    assert "Asked again 24 Nov 2026 15:00 by Amara Okafor, MD: Not at all" in note
+    assert "Asked again 24 Nov 2026 15:00 UTC by Amara Okafor, MD: Not at all" in note
     assert "misread" not in note
 
 
@@ -191,7 +191,7 @@ def test_rule_4_handed_over_may_be_signed_and_the_note_says_that_it_is_open(clin
     )
     clinic.sign(who, screening_id)
     note = workflow.view_outcome(clinic.app, who, screening_id).note_text
-    assert "Alert: open: assessment pending, with Dr. Lindqvist, accepted 24 Nov 2026 14:58" in note
+    assert "Alert: open: assessment pending, with Dr. Lindqvist, accepted 24 Nov 2026 14:58 UTC" in note
     assert workflow.view_home(clinic.app, who).frame.alerts[0].handed_over
     assert workflow.close_alert(clinic.app, who, alert.id, ASSESSMENT).state is AlertState.CLOSED
 
@@ -203,7 +203,7 @@ def test_rule_4_and_13_words_enter_the_note_only_when_ticked(clinic: Clinic, *, 
     clinic.close_alerts(who, screening_id, replace(ASSESSMENT, into_note=into_note))
     note = workflow.view_review(clinic.app, who, screening_id).note.text
     assert ("passive thoughts, no plan, no intent" in note) is into_note
-    assert "Alert: closed by Amara Okafor, MD, 24 Nov 2026 15:00\n" in note
+    assert "Alert: closed by Amara Okafor, MD, 24 Nov 2026 15:00 UTC\n" in note
 
 
 def test_rule_4_the_note_says_who_assessed_and_when_where_somebody_else_closed(clinic: Clinic) -> None:
@@ -212,8 +212,8 @@ def test_rule_4_the_note_says_who_assessed_and_when_where_somebody_else_closed(c
     form = replace(ASSESSMENT, assessor="Dr.\nLindqvist", assessed_at="2026-11-24T14:40")
     clinic.close_alerts(who, screening_id, form)
     note = workflow.view_review(clinic.app, who, screening_id).note.text
-    closed = "Alert: closed by Amara Okafor, MD, 24 Nov 2026 15:00"
-    assert f"{closed}; assessed by Dr. Lindqvist, 24 Nov 2026 14:40\n" in note
+    closed = "Alert: closed by Amara Okafor, MD, 24 Nov 2026 15:00 UTC"
+    assert f"{closed}; assessed by Dr. Lindqvist, 24 Nov 2026 14:40 UTC\n" in note
 
 
 def test_rule_4_a_risk_answer_after_closing_opens_it_again(clinic: Clinic) -> None:
@@ -262,7 +262,7 @@ def test_rule_4_whom_the_site_names_sees_every_open_alert_of_its_ehr(tmp_path: P
     with open_clinic(tmp_path, rules=rules) as clinic:
         clinic.give(clinic.launch("pt-01", BELL), phq9(*NINE))
         (row,) = workflow.view_worklist(clinic.app, clinic.launch("pt-02", LINDQVIST)).alerts
-        assert row.state == "Open for 0 min, no action recorded"
+        assert row.state == "Open for less than a minute, no action recorded"
         assert workflow.view_worklist(clinic.app, clinic.launch("pt-02", OKAFOR)).alerts == ()
 
 
@@ -301,4 +301,4 @@ def test_rule_4_a_risk_answer_that_waits_for_a_decision_at_hand_in_opens_one_wha
     (alert,) = clinic.alerts(screening_id)
     assert alert.blocks_signing
     note = workflow.view_review(clinic.app, who, screening_id).note.text
-    assert "Also answered on another page, 24 Nov 2026 15:00: Several days" in note
+    assert "Also answered on another page, 24 Nov 2026 15:00 UTC: Several days" in note

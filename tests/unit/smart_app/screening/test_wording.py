@@ -41,7 +41,7 @@ def test_a_moment_is_told_in_the_sites_zone(at: datetime, zone: ZoneInfo, words:
 
 
 def test_what_is_kept_never_says_today() -> None:
-    assert say_stamp(NOW, ZoneInfo("UTC")) == "24 Nov 2026 15:00"
+    assert say_stamp(NOW, ZoneInfo("UTC")) == "24 Nov 2026 15:00 UTC"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,15 @@ def test_an_age_grows_on_the_birthday(born: date) -> None:
 
 @pytest.mark.parametrize(
     ("minutes", "words"),
-    [(0, "0 min"), (59, "59 min"), (60, "1 h 0 min"), (134, "2 h 14 min"), (2879, "47 h 59 min"), (2880, "2 days")],
+    [
+        (0, "less than a minute"),
+        (1, "1 min"),
+        (59, "59 min"),
+        (60, "1 h 0 min"),
+        (134, "2 h 14 min"),
+        (2879, "47 h 59 min"),
+        (2880, "2 days"),
+    ],
 )
 def test_a_span_is_told_in_the_unit_that_fits(minutes: int, words: str) -> None:
     assert say_span(NOW - timedelta(minutes=minutes), NOW) == words

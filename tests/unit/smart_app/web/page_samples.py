@@ -385,7 +385,11 @@ OUTCOME = rv.OutcomeView(
     screening_id=SCREENING,
     heading="PHQ-9 signed: 12 of 14 items are in the chart",
     signed="Signed today 10:49 by Miriam Okafor, MD.",
-    counts=("12 written", "1 refused", "1 not known yet", "1 not sent, as planned"),
+    counts=(
+        rv.OutcomeCount(state="unknown", words="1 not known yet"),
+        rv.OutcomeCount(state="refused", words="1 refused"),
+        rv.OutcomeCount(state="written", words="12 written"),
+    ),
     groups=(
         rv.OutcomeGroup(
             title="To look at",
