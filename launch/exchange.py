@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -47,20 +48,21 @@ class Exchange:
         self._connection: HTTPConnection | None = None
         self._over = False
         self._lock = threading.Lock()
-        self._timer = threading.Timer(seconds, self._abort)
-        self._timer.daemon = True
+        self._seconds = seconds
+        self.ends_at = 0.0
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Make this the exchange of the calling thread and let its deadline run."""
         token = _current.set(self)
-        self._timer.start()
+        self.ends_at = time.monotonic() + self._seconds
+        _watch.add(self)
         try:
             yield
         finally:
             with self._lock:
                 self._over = True
-            self._timer.cancel()
+            _watch.drop(self)
             _current.reset(token)
 
     def start_sending(self, connection: HTTPConnection) -> None:
@@ -82,7 +84,8 @@ class Exchange:
             self.hook_failure = exc
             raise
 
-    def _abort(self) -> None:
+    def abort(self) -> None:
+        """End it unless it is over: its deadline has fallen."""
         with self._lock:
             if self._over:
                 return
@@ -93,6 +96,48 @@ class Exchange:
                 # reader.
                 with suppress(OSError):
                     socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+class _DeadlineWatch:
+    """One thread that ends the exchanges whose deadline falls; a timer each would be a thread each."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._running: set[Exchange] = set()
+        self._wakes_at = 0.0
+        self._thread: threading.Thread | None = None
+
+    def add(self, exchange: Exchange) -> None:
+        """Watch an exchange."""
+        with self._changed:
+            self._running.add(exchange)
+            # Not alive also after a fork, which takes no thread along.
+            if self._thread is None or not self._thread.is_alive():
+                self._wakes_at = 0.0
+                self._thread = threading.Thread(target=self._run, name="deadlines", daemon=True)
+                self._thread.start()
+            elif exchange.ends_at < self._wakes_at:
+                self._changed.notify()
+
+    def drop(self, exchange: Exchange) -> None:
+        """Watch it no longer."""
+        with self._changed:
+            self._running.discard(exchange)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                now = time.monotonic()
+                fallen = [exchange for exchange in self._running if exchange.ends_at <= now]
+                self._running.difference_update(fallen)
+                if not fallen:
+                    self._wakes_at = min((exchange.ends_at for exchange in self._running), default=float("inf"))
+                    self._changed.wait(None if self._wakes_at == float("inf") else self._wakes_at - now)
+            for exchange in fallen:
+                exchange.abort()
+
+
+_watch = _DeadlineWatch()
 
 
 class PinnedHTTPConnection(HTTPConnection):

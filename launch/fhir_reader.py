@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -21,8 +21,6 @@ from launch.fhir_exchange import build_headers, check_status, parse_fhir_body, p
 from launch.session import ActiveLaunch
 from launch.transport import READ_LIMITS, Limits, Transport
 from launch.urls import is_below, is_fhir_id, is_resource_type, resolve_url
-
-_MOST_PARALLEL = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,23 +139,18 @@ class FhirReader:
 
         What has not answered after `deadline` seconds is DeadlineExceeded.
         """
-        if not wanted:
-            return {}
         end = self._monotonic() + deadline
-        pool = ThreadPoolExecutor(max_workers=min(len(wanted), _MOST_PARALLEL), thread_name_prefix="fhir-read")
         results: dict[str, FhirResource | SearchResult | LaunchError] = {}
-        try:
-            futures = {name: pool.submit(self._fetch, item, end) for name, item in wanted.items()}
-            for name, future in futures.items():
-                try:
-                    results[name] = future.result(timeout=max(0.0, end - self._monotonic()))
-                except FutureTimeout:
-                    results[name] = DeadlineExceeded(ehr_id=self._ehr.id, field=name)
-                except LaunchError as exc:
-                    results[name] = exc
-        finally:
-            # The threads that are still reading end by the deadline of their own exchange.
-            pool.shutdown(wait=False, cancel_futures=True)
+        futures = {name: self._transport.read_aside(partial(self._fetch, item, end)) for name, item in wanted.items()}
+        for name, future in futures.items():
+            try:
+                results[name] = future.result(timeout=max(0.0, end - self._monotonic()))
+            except FutureTimeout:
+                # Not begun: it never will. Begun: it ends by the deadline of its own exchange.
+                future.cancel()
+                results[name] = DeadlineExceeded(ehr_id=self._ehr.id, field=name)
+            except LaunchError as exc:
+                results[name] = exc
         return results
 
     def _fetch(self, item: Read | Search, end: float) -> FhirResource | SearchResult:

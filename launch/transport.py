@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
+from typing import TypeVar
 
 import requests
 from requests.structures import CaseInsensitiveDict
@@ -39,6 +41,7 @@ _FIRST_WAIT = 0.2
 _TRY_AGAIN_STATUS = frozenset({429, 502, 503, 504})
 _CHUNK = 64 * 1024
 _MOST_DIGITS = 15
+_Read = TypeVar("_Read")
 _LONGEST_RETRY_AFTER = 86_400.0
 
 
@@ -85,8 +88,9 @@ class HttpResponse:
 class Transport:
     """Requests to one EHR. Thread-safe; keep one per EHR and process, and close it at the end.
 
-    `timeout`: seconds to connect, and between two reads. `proxy`: URL of the site's proxy, which then resolves names
-    itself, so that only literal addresses can be checked. `ca_file`: PEM file instead of the built-in authorities.
+    `timeout`: seconds to connect, and between two reads. `pool_size`: connections kept, and reads at once. `proxy`: URL
+    of the site's proxy, which then resolves names itself, so that only literal addresses can be checked. `ca_file`: PEM
+    file instead of the built-in authorities.
     """
 
     def __init__(
@@ -96,7 +100,7 @@ class Transport:
         timeout: tuple[float, float] = (3.05, 15.0),
         proxy: str | None = None,
         ca_file: str | None = None,
-        pool_size: int = 16,
+        pool_size: int = 32,
         resolve: Resolver = resolve_host,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
@@ -110,10 +114,17 @@ class Transport:
         self._sleep = sleep
         self._monotonic = monotonic
         self._session = self._new_session()
+        # Its threads begin when first needed, and are kept: a thread for each read costs more than many a read.
+        self._readers = ThreadPoolExecutor(max_workers=pool_size, thread_name_prefix="fhir-read")
 
     def close(self) -> None:
-        """Close the pooled connections."""
+        """Close the pooled connections; reads that have not begun are dropped."""
+        self._readers.shutdown(wait=False, cancel_futures=True)
         self._session.close()
+
+    def read_aside(self, read: Callable[[], _Read]) -> Future[_Read]:
+        """Run a read beside the calling thread, which bounds it by the deadline of its own exchange."""
+        return self._readers.submit(read)
 
     def get(
         self, url: str, *, limits: Limits, headers: Mapping[str, str] | None = None, conditional: bool = False

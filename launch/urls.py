@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _TYPE = re.compile(r"[A-Z][A-Za-z]{0,63}")
+_NOT_IN_A_URL = re.compile(r"[\x00-\x20\x7F\\]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -44,7 +45,7 @@ def is_resource_type(text: str) -> bool:
 
 def split_http_url(url: str) -> SplitResult:
     """Split an absolute http(s) URL; user name, fragment, control character or backslash raise InvalidUrl."""
-    if any(ord(char) <= 0x20 or ord(char) == 0x7F for char in url) or "\\" in url:
+    if _NOT_IN_A_URL.search(url):
         raise InvalidUrl("has characters that a URL cannot have")
     try:
         parts = urlsplit(url)

@@ -34,6 +34,9 @@ from smart_app.storage.tables import audit_events, audit_head
 HEAD_LOG_CODE = "audit-head"
 _HEAD_ID = 1
 _HEAD_COLUMNS = tuple(field.name for field in fields(Head))
+_ADD_EVENT = insert(audit_events)
+_FIND_HEAD = select(audit_head).where(audit_head.c.id == _HEAD_ID)
+_MOVE_HEAD = update(audit_head).where(audit_head.c.id == _HEAD_ID)
 _logger = get_logger(__name__)
 # The head is an anchor, not a remark: it goes to the log stream whatever `[logs] level` says.
 _logger.setLevel(logging.INFO)
@@ -63,7 +66,7 @@ class Audit(Repository):
             seq += 1
             columns = {"seq": seq, "key_id": key.id, **_event_columns(event)}
             mac = compute_row_mac(key, mac, _json_values(columns))
-            self._connection.execute(insert(audit_events).values(**columns, mac=mac))
+            self._connection.execute(_ADD_EVENT, {**columns, "mac": mac})
         floor = START if head is None else Anchor(seq=head.floor_seq, mac=head.floor_mac)
         self._put_head(build_head(key, Anchor(seq=seq, mac=mac), floor), is_first=head is None)
         self._events.clear()
@@ -118,7 +121,7 @@ class Audit(Repository):
         if is_first:
             self._insert(audit_head, {"id": _HEAD_ID, **values})
         else:
-            self._connection.execute(update(audit_head).where(audit_head.c.id == _HEAD_ID).values(**values))
+            self._connection.execute(_MOVE_HEAD, values)
         self._new_head = head
 
     def _rows(self) -> Iterator[RowMapping]:
@@ -126,8 +129,8 @@ class Audit(Repository):
         yield from self._connection.execute(in_order).mappings()
 
     def _find_head(self, *, lock: bool) -> Head | None:
-        find = select(audit_head).where(audit_head.c.id == _HEAD_ID)
-        row = self._connection.execute(find.with_for_update() if lock else find).mappings().one_or_none()
+        find = _FIND_HEAD.with_for_update() if lock else _FIND_HEAD
+        row = self._connection.execute(find).mappings().one_or_none()
         if row is None:
             return None
         return Head(**{name: row[name] for name in _HEAD_COLUMNS})

@@ -34,7 +34,7 @@ class Repository:
 
     def _insert(self, table: Table, values: Values) -> None:
         try:
-            self._connection.execute(insert(table).values(values))
+            self._connection.execute(insert(table), dict(values))
         except IntegrityError:
             # `from None`: the driver's error quotes the values.
             raise AlreadyExists(f"{table.name}: there is one already, or what it belongs to is missing") from None

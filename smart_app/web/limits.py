@@ -8,11 +8,13 @@ from flask import Flask, request
 from flask_limiter import Limiter
 
 from smart_app.web.cookies import find_launch_id
+from smart_app.web.request_counts import RequestCounts
 
 
 def set_up_limits(app: Flask, rate: str) -> None:
     """Limit each launch to ``rate`` ("600 per minute"), and each way in by the launch that it names."""
-    limiter = Limiter(_subject, app=app, default_limits=[rate], storage_uri="memory://", headers_enabled=False)
+    storage = f"{RequestCounts.STORAGE_SCHEME[0]}://"
+    limiter = Limiter(_subject, app=app, default_limits=[rate], storage_uri=storage, headers_enabled=False)
     limiter.request_filter(_is_free)
 
 
