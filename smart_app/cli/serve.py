@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import socket
 import struct
@@ -100,4 +101,8 @@ class AppServer(BaseApplication):  # type: ignore[misc]  # gunicorn ships no typ
         """Make this worker's app."""
         from smart_app.wiring import create_app  # noqa: PLC0415  # after the fork
 
-        return create_app(self._settings)
+        app = create_app(self._settings)
+        # What stands now stands until the end: no collection need walk through it in the middle of a request again.
+        gc.collect()
+        gc.freeze()
+        return app

@@ -18,7 +18,7 @@ MOST_KEYS = 20_000
 class RequestCounts(Storage):
     """Counts by key until each window ends. Thread-safe."""
 
-    STORAGE_SCHEME = ["request-counts"]
+    STORAGE_SCHEME = ["request-counts"]  # noqa: RUF012  # the base class declares it as one of the instance
 
     def __init__(self, uri: str | None = None, wrap_exceptions: bool = False, **_options: str) -> None:
         super().__init__(uri, wrap_exceptions)
