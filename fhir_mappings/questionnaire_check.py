@@ -193,10 +193,7 @@ def _check_calculated(check: _Check, element: Element, item_type: str) -> None:
 def _check_question(check: _Check, element: Element, item_type: str) -> None:
     if element.find_string("text") is None and element.find_extension(EXT_ITEM_LABEL) is None:
         check.say("text-missing", _named(element), "a question without words")
-    codes = list(element.children("code"))
-    if not codes:
-        check.say("no-code", _named(element), "no code: no Observation can be written of it", _WARNING)
-    for code in codes:
+    for code in element.children("code"):
         code.coding()
     if element.boolean("repeats", default=False) and item_type not in REPEATABLE_TYPES:
         check.say("asked-once", _named(element), f"several answers of type {item_type}: one is asked", _WARNING)

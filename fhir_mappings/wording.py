@@ -7,6 +7,7 @@ from typing import Final
 
 from fhir_mappings.instrument import Cutoff, Instrument, ScoreDefinition
 from fhir_mappings.r4 import PartialDateTime, Precision
+from fhir_mappings.score_definition import UNBOUNDED
 from fhir_mappings.scores import Score
 
 NOT_ESTABLISHED: Final = "range and cut-off not established at this age"
@@ -19,7 +20,7 @@ def describe_score(definition: ScoreDefinition, score: Score) -> str:
     if score.value is None:
         start = f"{definition.label} not known: {describe_bounds(score)}"
     else:
-        start = f"{definition.label} {score.value} of {score.range[1]}"
+        start = f"{definition.label} {score.value}{f' of {score.range[1]}' if definition.is_bounded else ''}"
         if score.missing_rule is not None:
             start += f" ({score.missing_rule}; {describe_bounds(score)})"
         if score.band is not None:
@@ -33,6 +34,8 @@ def describe_score(definition: ScoreDefinition, score: Score) -> str:
 def describe_bounds(score: Score) -> str:
     """Say what the score can still be."""
     low, high = score.bounds
+    if score.bounds == UNBOUNDED:
+        return "not all items answered"
     return f"not all items answered, between {low} and {high} of {score.range[1]}"
 
 
