@@ -85,7 +85,7 @@ def build_expected_score(published: Published, given: Given) -> dict[str, Any]:
         + ([] if (level := level_of(published, given)) is None else [level.to_json()]),
         "alerts": list(expected_alerts(published, given)),
         "unanswered": unanswered,
-        "issues": [],
+        "issues": [issue for score in published.scores for issue in expected_issues(score, given)],
     }
 
 
@@ -108,6 +108,21 @@ def expected_score(
         "band": band and {"label": CHART_LABELS[band.label], "min": band.min, "max": band.max},
         "positive": screen(score, low, high, gender),
     }
+
+
+def expected_issues(score: PublishedScore, given: Given) -> Iterator[dict[str, str]]:
+    """A total that the author's own rule gives although items are blank says so."""
+    missing = _count_missing(score, given)
+    if score.blanks_count_zero and score.missing_owner is not None and 0 < missing <= score.max_missing:
+        count = len(score.link_ids)
+        owner = score.missing_owner.split(",")[0]
+        rule = f"{count - missing} of {count} items, blanks counted as 0, rule of {owner}"
+        yield {
+            "severity": "information",
+            "code": "prorated",
+            "expression": f"item.where(linkId='{score.link_ids[0].split('-')[0]}-total')",
+            "text": f"Not all items are answered: the value is {rule}.",
+        }
 
 
 def _count_missing(score: PublishedScore, given: Given) -> int:
@@ -150,13 +165,13 @@ class LevelResult:
 def level_of(published: Published, given: Given) -> LevelResult | None:
     """The level of a triage instrument, None for any other."""
     if published.id == "asq":
-        coding = {"system": LOCAL, "code": "asq-result"}
-        return LevelResult(id="asq-result", coding=coding, highest=len(ASQ_LEVELS) - 1, level=expected_asq(given))
+        coding = {"system": LOCAL, "code": "asq-level", "display": SCORE_NAMES["asq-level"]}
+        return LevelResult(id="asq-level", coding=coding, highest=len(ASQ_LEVELS) - 1, level=expected_asq(given))
     if published.id == "c-ssrs-screener":
         (fact,) = [fact for fact in published.facts["loinc"]["other"] if fact["code"] == "93374-7"]
         coding = {"system": LOINC, "code": fact["code"], "display": fact["display"]}
         level = expected_cssrs(given)
-        return LevelResult(id="c-ssrs-screener-result", coding=coding, highest=len(CSSRS_LEVELS) - 1, level=level)
+        return LevelResult(id="c-ssrs-screener-level", coding=coding, highest=len(CSSRS_LEVELS) - 1, level=level)
     return None
 
 

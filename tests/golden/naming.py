@@ -37,6 +37,10 @@ SCORE_NAMES = {
     "pcl-5-cluster-c": "PCL-5 cluster C score (avoidance)",
     "pcl-5-cluster-d": "PCL-5 cluster D score (negative alterations in cognitions and mood)",
     "pcl-5-cluster-e": "PCL-5 cluster E score (arousal and reactivity)",
+    "asq-level": "ASQ result",
+    "audit-dependence": "AUDIT dependence score",
+    "audit-problems": "AUDIT alcohol-related problems score",
+    "phq-15-count": "PHQ-15 number of symptoms rated 2 (bothered a lot)",
     "psc-17-total": "PSC-17 total score",
     "psc-17-internalizing": "PSC-17 internalizing subscale score",
     "psc-17-attention": "PSC-17 attention subscale score",
@@ -54,6 +58,14 @@ CHART_LABELS = {
     "Low distress": "low distress range",
     "Moderate distress": "moderate distress range",
     "Serious psychological distress": "serious distress range",
+    "Zone I: low risk": "zone I",
+    "Zone II: hazardous": "zone II",
+    "Zone III: harmful": "zone III",
+    "Zone IV: possible dependence": "zone IV",
+    "Minimal somatic symptom severity": "minimal range",
+    "Low somatic symptom severity": "low range",
+    "Medium somatic symptom severity": "medium range",
+    "High somatic symptom severity": "high range",
     "Likely to be well": "lowest range",
     "Likely to have a mild disorder": "mild range",
     "Likely to have a moderate disorder": "moderate range",
@@ -95,6 +107,10 @@ INSTRUCTIONS = {
     "pcl-5": "Below is a list of problems that people sometimes have in response to a very stressful experience. "
     "Please read each problem carefully and then choose one of the answers to indicate how much you have been bothered "
     "by that problem in the past month. In the past month, how much were you bothered by:",
+    "audit-c": "Now I am going to ask you some questions about your use of alcoholic beverages during this past year.",
+    "pc-ptsd-5": "Sometimes things happen to people that are unusually or especially frightening, horrible, or "
+    "traumatic. For example: a serious accident or fire; a physical or sexual assault or abuse; an earthquake or "
+    "flood; a war; seeing someone be killed or seriously injured; having a loved one die through homicide or suicide.",
 }
 # (instrument, linkId) → what the alert says fired it.
 REASONS = {
@@ -102,6 +118,11 @@ REASONS = {
     ("phq-a", "phqa-9"): "Any answer above “Not at all”",
     ("phq-a", "phqa-12"): "Yes to serious thoughts in the past month about ending life",
     ("phq-a", "phqa-13"): "Yes to ever having attempted suicide",
+    ("asq", "asq-1"): "Yes to item 1",
+    ("asq", "asq-2"): "Yes to item 2",
+    ("asq", "asq-3"): "Yes to item 3",
+    ("asq", "asq-4"): "Yes to item 4",
+    ("asq", "asq-5"): "Yes to item 5, thoughts right now",
 }
 
 

@@ -22,12 +22,32 @@ def _cases(published: Published) -> Iterator[tuple[str, Vector]]:
     for place in range(1, max(len(item.options) for item in published.needed) - 1):
         yield f"every-item-{place}", _each(published, place)
     yield "all-missing", {}
+    if not published.scores:
+        yield from _levels(published)
+        return
     for score in published.scores:
         prefix = "" if score.id.endswith("-total") else score.id.removeprefix(f"{published.id}-") + "-"
         yield from _edges(published, score, f"{prefix or 'total-'}")
         yield from _missing(published, score, prefix)
     yield from _gates(published)
     yield from _risks(published)
+
+
+def _levels(published: Published) -> Iterator[tuple[str, Vector]]:
+    """A triage instrument: each item alone, refused and not reached; tests try every combination besides."""
+    links = [item.link_id for item in published.items]
+    none = _each(published, 0)
+    for link_id in links:
+        number = published.item(link_id).number
+        yield f"item-{number}-alone", _asked_only(published, {**none, link_id: 1}, None)
+        yield f"item-{number}-declined", _asked_only(published, {**none, link_id: DECLINED}, None)
+        rest = {other: value for other, value in none.items() if other != link_id}
+        yield f"item-{number}-missing", _asked_only(published, rest, None)
+    if published.id == "asq":
+        yield "acute", {**none, "asq-3": 1, "asq-5": 1}
+        yield "not-acute", {**none, "asq-3": 1, "asq-5": 0}
+        yield "acuity-not-known", {**none, "asq-3": 1, "asq-5": DECLINED}
+        yield "refused-and-acute", {**none, "asq-2": DECLINED, "asq-5": 1}
 
 
 def _edges(published: Published, score: PublishedScore, prefix: str) -> Iterator[tuple[str, Vector]]:
