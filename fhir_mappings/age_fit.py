@@ -31,13 +31,13 @@ def _limit_level(score: Score) -> Score:
 
 
 def _limit_total(definition: ScoreDefinition, score: Score, patient: PatientFacts) -> Score:
-    deciding = [cutoff for cutoff in definition.cutoffs if _is_published_for(cutoff, patient)]
+    deciding = tuple(cutoff for cutoff in definition.cutoffs if _is_published_for(cutoff, patient))
     met = {cutoff.is_met(bound) for cutoff in deciding for bound in score.bounds}
     return replace(
         score,
         band=None,
         positive=met.pop() if len(met) == 1 else None,
-        cutoff=max(deciding, key=lambda cutoff: cutoff.at_least, default=None),
+        cutoffs=deciding,
         established=False,
     )
 

@@ -11,12 +11,13 @@ from typing import Final
 
 from fhir_mappings.administration import Informant
 from fhir_mappings.answers import Answers, AnswerStatus, find_status
-from fhir_mappings.instrument import Instrument, Item, Points, ScoreDefinition
+from fhir_mappings.instrument import Cutoff, Instrument, Item, Points, ScoreDefinition
 from fhir_mappings.narrative import build_narrative
 from fhir_mappings.questionnaire_response import DECLINED, describe_answer
 from fhir_mappings.r4 import Coding, Json, build_concept, build_reference
 from fhir_mappings.scores import Score
 from fhir_mappings.systems import (
+    ADMINISTRATIVE_GENDER,
     DATA_ABSENT_REASON,
     EXT_ADMINISTRATION,
     OBSERVATION_CATEGORY,
@@ -26,7 +27,7 @@ from fhir_mappings.systems import (
     US_CORE_CATEGORY,
     US_CORE_SCREENING,
 )
-from fhir_mappings.wording import NOT_A_DIAGNOSIS, describe_bounds, describe_score, describe_screen
+from fhir_mappings.wording import NOT_A_DIAGNOSIS, describe_bounds, describe_cutoffs, describe_score, describe_screen
 from fhir_mappings.write_shape import WriteShape
 
 _CATEGORIES: Final = (
@@ -95,27 +96,60 @@ def build_score_observation(
     if frame.informant is not Informant.PATIENT:
         told = {"url": "informant", "valueCode": frame.informant}
         resource["extension"] = [{"url": EXT_ADMINISTRATION, "extension": [told]}]
-    if score.value is None:
-        resource["dataAbsentReason"] = _absent("unknown", "Unknown", describe_bounds(score))
-    else:
-        resource["valueQuantity"] = _points(score.value, definition)
+    resource |= _value(definition, score)
     if score.positive is not None:
         coding = _POSITIVE if score.positive else _NEGATIVE
         resource["interpretation"] = [build_concept(coding, text=describe_screen(score))]
-    notes = [summary, NOT_A_DIAGNOSIS, *cautions]
-    if has_alert:
+    notes = [summary, *_actions(definition, score), NOT_A_DIAGNOSIS, *cautions]
+    if has_alert and not score.is_level:
         notes.append("The risk item of this form counts whatever the total.")
     resource["note"] = [{"text": " ".join(notes)}]
     if score.missing_rule is not None:
         resource["method"] = build_concept(text=score.missing_rule)
-    if score.cutoff is not None:
-        resource["referenceRange"] = [
-            {
-                "high": _points(score.cutoff.at_least - 1, definition),
-                "text": f"Below the published cut-off of {score.cutoff.at_least} ({score.cutoff.source})",
-            }
-        ]
+    if score.cutoffs and not score.is_level:
+        resource["referenceRange"] = [_reference_range(cutoff, definition) for cutoff in score.cutoffs]
     return _finish(resource, frame)
+
+
+def _value(definition: ScoreDefinition, score: Score) -> Json:
+    """Give the number, or for a level its own code: no rank goes to a chart. What is not known has a reason."""
+    if not score.is_level:
+        if score.value is None:
+            return {"dataAbsentReason": _absent("unknown", "Unknown", describe_bounds(score))}
+        return {"valueQuantity": _points(score.value, definition)}
+    if score.value is None or score.band is None:
+        known = describe_bounds(score) if score.band is None else score.band.chart_label
+        return {"dataAbsentReason": _absent("unknown", "Unknown", known)}
+    level = definition.levels[int(score.value)]
+    return {"valueCodeableConcept": build_concept(level.coding, text=score.band.chart_label)}
+
+
+def _actions(definition: ScoreDefinition, score: Score) -> list[str]:
+    """Say what is published to do at this level, or at one that is not known to the end."""
+    if not score.is_level or score.band is None:
+        return []
+    stated = definition.find_open_level(score.bounds)
+    action = definition.levels[int(score.bounds[0])].action if stated is None else stated.action
+    return [f"Published action: {action}."] if action else []
+
+
+def _reference_range(cutoff: Cutoff, definition: ScoreDefinition) -> Json:
+    """Say which values screen negative, and for whom."""
+    if cutoff.or_fewer:
+        limit: Json = {"low": _points(cutoff.at_least + 1, definition)}
+    else:
+        limit = {"high": _points(cutoff.at_least - 1, definition)}
+    if cutoff.gender is not None:
+        limit["appliesTo"] = [
+            build_concept(Coding(system=ADMINISTRATIVE_GENDER, code=cutoff.gender, display=cutoff.gender.capitalize()))
+        ]
+    ages = {"low": cutoff.age_min, "high": cutoff.age_max}
+    age = {end: {"value": years, "unit": "years", "system": UCUM, "code": "a"} for end, years in ages.items() if years}
+    if age:
+        limit["age"] = age
+    side = "Above" if cutoff.or_fewer else "Below"
+    limit["text"] = f"{side} {describe_cutoffs([cutoff])} ({cutoff.source})"
+    return limit
 
 
 def build_panel_observation(

@@ -32,7 +32,9 @@ class Score:
     """One score. `value` and `positive` are None where not known: never a zero, never a negative.
 
     `bounds` is the lowest and highest possible value, both equal to `value` when complete. `missing_rule` names the
-    rule by which a prorated value came about, and is shown wherever the value is. `established` False: band and usual
+    rule by which a prorated value came about, and is shown wherever the value is. `cutoffs` are those that decide:
+    several where the sex or age that they depend on is not known. `is_level`: the value is the rank of a published
+    level, and is spoken of by its band alone. `established` False: band and usual
     cut-off do not hold at the patient's age and are left out (age_fit.py).
     """
 
@@ -43,9 +45,15 @@ class Score:
     bounds: tuple[Points, Points]
     band: Band | None
     positive: bool | None
-    cutoff: Cutoff | None
+    cutoffs: tuple[Cutoff, ...]
     missing_rule: str | None = None
     established: bool = True
+    is_level: bool = False
+
+    @property
+    def cutoff(self) -> Cutoff | None:
+        """The cut-off that decides: of several the one that is hardest to meet, None where there is none."""
+        return max(self.cutoffs, key=lambda cutoff: cutoff.at_least, default=None)
 
     def to_json(self) -> dict[str, Any]:
         """Give the object that stands in `scores` of the command line's output."""

@@ -134,8 +134,9 @@ def _score(
         bounds=(total.low, total.high),
         band=_find_band(definition, total, value),
         positive=_screen(deciding, total),
-        cutoff=max(deciding, key=lambda cutoff: cutoff.at_least, default=None),
+        cutoffs=deciding,
         missing_rule=missing_rule,
+        is_level=definition.kind is ScoreKind.LEVEL,
     )
 
 
@@ -151,15 +152,15 @@ def _find_band(definition: ScoreDefinition, total: AnswerSum, value: Points | No
     return definition.find_partial_band((total.low, total.high)) if definition.levels else None
 
 
-def _screen(deciding: list[Cutoff], total: AnswerSum) -> bool | None:
+def _screen(deciding: tuple[Cutoff, ...], total: AnswerSum) -> bool | None:
     """Decide on the bounds alone: a value that a rule filled in never makes a positive or a negative."""
     met = {cutoff.is_met(bound) for cutoff in deciding for bound in (total.low, total.high)}
     return met.pop() if len(met) == 1 else None
 
 
-def _deciding_cutoffs(definition: ScoreDefinition, patient: PatientFacts) -> list[Cutoff]:
+def _deciding_cutoffs(definition: ScoreDefinition, patient: PatientFacts) -> tuple[Cutoff, ...]:
     """Give the cut-offs that may hold for this patient; with sex or age unknown, that can be several."""
-    return [cutoff for cutoff in definition.cutoffs if cutoff.default and _may_hold(cutoff, patient)]
+    return tuple([cutoff for cutoff in definition.cutoffs if cutoff.default and _may_hold(cutoff, patient)])
 
 
 def _may_hold(cutoff: Cutoff, patient: PatientFacts) -> bool:

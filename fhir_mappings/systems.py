@@ -26,6 +26,8 @@ DATA_OPERATION: Final = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
 PARTICIPATION_MODE: Final = "http://terminology.hl7.org/CodeSystem/v3-ParticipationMode"
 # http://hl7.org/fhir/R4/valueset-usage-context-type.html
 USAGE_CONTEXT_TYPE: Final = "http://terminology.hl7.org/CodeSystem/usage-context-type"
+# http://hl7.org/fhir/R4/valueset-administrative-gender.html
+ADMINISTRATIVE_GENDER: Final = "http://hl7.org/fhir/administrative-gender"
 
 # Profiles ---------------------------------------------------------------------------------------------------------
 US_CORE_SCREENING: Final = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-observation-screening-assessment"

@@ -3,6 +3,7 @@
 A score is not a diagnosis: ranges and "screens positive", never a finding. Unknown is said as not known.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from fhir_mappings.instrument import Cutoff, Instrument, ScoreDefinition
@@ -12,11 +13,14 @@ from fhir_mappings.scores import Score
 
 NOT_ESTABLISHED: Final = "range and cut-off not established at this age"
 NOT_A_DIAGNOSIS: Final = "A screening score, not a diagnosis."
+_SEXES: Final = {"male": " (men)", "female": " (women)"}
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def describe_score(definition: ScoreDefinition, score: Score) -> str:
     """Say value, range, band and screen: "Total 13 of 27, moderate range; at or above … (screens positive)."."""
+    if score.is_level:
+        return f"{_describe_level(definition, score)}."
     if score.value is None:
         start = f"{definition.label} not known: {describe_bounds(score)}"
     else:
@@ -25,31 +29,56 @@ def describe_score(definition: ScoreDefinition, score: Score) -> str:
             start += f" ({score.missing_rule}; {describe_bounds(score)})"
         if score.band is not None:
             start += f", {score.band.chart_label}"
-    if score.cutoff is not None:
+    if score.cutoffs:
         limited = "" if score.established else ", range not established at this age"
         return f"{start}{limited}; {describe_screen(score)}."
     return f"{start}." if score.established else f"{start}; {NOT_ESTABLISHED}."
 
 
+def _describe_level(definition: ScoreDefinition, score: Score) -> str:
+    """Say the level, or what of it is sure: "Result: non-acute positive; screens positive"."""
+    if score.band is None:
+        told = f"{definition.label} not known: {describe_bounds(score)}"
+    else:
+        told = f"{definition.label}: {score.band.chart_label}"
+    return f"{told}; {describe_screen(score)}" if score.cutoffs else told
+
+
 def describe_bounds(score: Score) -> str:
     """Say what the score can still be."""
     low, high = score.bounds
-    if score.bounds == UNBOUNDED:
+    if score.is_level and not score.established:
+        return "not established at this age"
+    if score.is_level or score.bounds == UNBOUNDED:
         return "not all items answered"
     return f"not all items answered, between {low} and {high} of {score.range[1]}"
 
 
 def describe_screen(score: Score) -> str:
     """Say the screen result against its cut-off; "at least" where the total is not known."""
-    cutoff = "the published cut-off"
-    if score.cutoff is not None:
-        cutoff += f" of {score.cutoff.at_least}{describe_ages(score.cutoff)}"
+    if score.is_level:
+        verdict = {True: "screens positive", False: "screens negative", None: "not known whether it screens positive"}
+        return verdict[score.positive]
+    least, beyond, side = score.bounds[0], "at or above", "below"
+    if score.cutoff is not None and score.cutoff.or_fewer:
+        least, beyond, side = score.bounds[1], "at or below", "above"
+    cutoff = describe_cutoffs(score.cutoffs)
     if score.positive is None:
-        return f"not known whether at or above {cutoff}"
+        return f"not known whether {beyond} {cutoff}"
     if score.positive:
-        at_least = "" if score.bounds[0] == score.bounds[1] else f"at least {score.bounds[0]}, "
-        return f"{at_least}at or above {cutoff} (screens positive)"
-    return f"below {cutoff} (screens negative)"
+        bound = "at least" if beyond == "at or above" else "at most"
+        known = "" if score.bounds[0] == score.bounds[1] else f"{bound} {least}, "
+        return f"{known}{beyond} {cutoff} (screens positive)"
+    return f"{side} {cutoff} (screens negative)"
+
+
+def describe_cutoffs(cutoffs: Sequence[Cutoff]) -> str:
+    """Say the cut-offs that decide: "the published cut-off of 4 (men) or 3 (women)"."""
+    if not cutoffs:
+        return "the published cut-off"
+    return "the published cut-off of " + " or ".join(
+        f"{cutoff.at_least}{_SEXES.get(cutoff.gender or '', '')}{describe_ages(cutoff)}" for cutoff in cutoffs
+    )
 
 
 def describe_age_fit(instrument: Instrument, age: int | None) -> str:
