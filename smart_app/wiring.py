@@ -16,7 +16,7 @@ from launch.ehr import ClientAuth, EhrRegistry
 from launch.signing_keys import SigningKeys
 from smart_app.chart import ChartCache
 from smart_app.connections import Connections
-from smart_app.library import Library, load_library
+from smart_app.library import Library, NotOffered, load_library
 from smart_app.services import Services
 from smart_app.settings import Settings, SettingsError
 from smart_app.settings.errors import Fault
@@ -41,7 +41,8 @@ def build_services(settings: Settings, *, units: Units, clock: Callable[[], date
     """Put the services of one process together.
 
     Raises: SettingsError when an EHR uses private_key_jwt and the signing keys cannot be read, when an instrument is
-    offered whose language the site does not list, or when a chosen figure is not published; MalformedInstrument.
+    offered that there is not or whose language the site does not list, or when a chosen figure is not published;
+    SiteFileError; MalformedInstrument.
     """
     library, rules = _load_library(settings), build_site_rules(settings)
     unworded = [instrument.id for instrument in library if not rules.languages_of(instrument)]
@@ -73,7 +74,10 @@ def build_services(settings: Settings, *, units: Units, clock: Callable[[], date
 
 def _load_library(settings: Settings) -> Library:
     """Read the instruments, each choice of the site on its own first, so that every fault is named at once."""
-    library = load_library(settings.instruments.enabled)
+    try:
+        library = load_library(settings.instruments.enabled, settings.instruments.folder)
+    except NotOffered as error:
+        raise SettingsError([Fault(where="instruments.enabled", problem=str(error))]) from error
     choice = build_site_choice(settings.instruments)
     single = [(f"cutoffs.{name}", SiteChoice(cutoffs={name: points})) for name, points in choice.cutoffs.items()]
     single += [

@@ -24,7 +24,7 @@ from fhir_mappings.result import AlertSummary, ScreeningResult, SignedResult, Si
 from fhir_mappings.scoring import score_answers
 from fhir_mappings.systems import RESULT_IDENTIFIER
 from smart_app.cli.score import has_error, print_failure, read_bounded, read_response, score_body
-from smart_app.library import load_library
+from smart_app.library import load_catalog
 from smart_app.version import find_version
 from smart_app.writeback.reference_code import new_reference_code
 
@@ -61,14 +61,14 @@ def extract(file: IO[bytes], **options: str | None) -> None:
     except MappingError as exc:
         click.echo(print_failure(exc))
         raise SystemExit(1) from exc
-    click.echo(format_json(bundle) if bundle is not None else score_body(body, load_library())[0])
+    click.echo(format_json(bundle) if bundle is not None else score_body(body, load_catalog())[0])
     if bundle is None:
         raise SystemExit(1)
 
 
 def extract_body(body: bytes, signing: Signing) -> Json | None:
     """Build the Bundle; None when an answer cannot be used. Raises MappingError."""
-    instrument, parsed, issues = read_response(parse_json_strict(body), load_library())
+    instrument, parsed, issues = read_response(parse_json_strict(body), load_catalog())
     if has_error(issues):
         return None
     digest = hashlib.sha256(body).digest()

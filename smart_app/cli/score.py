@@ -14,7 +14,7 @@ from fhir_mappings.r4 import MAX_BYTES, Json, parse_json_strict
 from fhir_mappings.response import ParsedResponse, compare_stated_scores, find_canonical, parse_response
 from fhir_mappings.scores import ScoreReport
 from fhir_mappings.scoring import score_answers
-from smart_app.library import Library, load_library
+from smart_app.library import Library, load_catalog
 
 
 @click.command()
@@ -25,7 +25,7 @@ def score(file: IO[bytes], *, ndjson: bool) -> None:
 
     Prints one line of JSON for each. Exit 1 when an answer or a whole response could not be used: `issues` says why.
     """
-    library = load_library()
+    library = load_catalog()
     usable = True
     for body in read_lines(file) if ndjson else (read_bounded(file),):
         line, is_usable = score_body(body, library)

@@ -119,6 +119,8 @@ def parse_settings(values: Mapping[str, Any], environ: Mapping[str, str], *, fol
     faults += _check_rights(rights, ehrs)
     if http is not None and http.ca_file is not None and not (folder / http.ca_file).is_file():
         faults.append(Fault(where="http.ca_file", problem="there is no such file"))
+    if instruments and "folder" in instruments.model_fields_set and not (folder / instruments.folder).is_dir():
+        faults.append(Fault(where="instruments.folder", problem="there is no such folder"))
     if (
         faults
         or not (app and crisis and http and sessions and rights)
@@ -132,7 +134,7 @@ def parse_settings(values: Mapping[str, Any], environ: Mapping[str, str], *, fol
         http=http if http.ca_file is None else http.model_copy(update={"ca_file": folder / http.ca_file}),
         sessions=sessions,
         rights=rights,
-        instruments=instruments,
+        instruments=instruments.model_copy(update={"folder": folder / instruments.folder}),
         practice=practice,
         alerts=alerts,
         crisis=crisis,

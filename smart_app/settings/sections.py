@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -47,13 +46,6 @@ def _check_time_zone(name: str) -> str:
     return name
 
 
-def _check_instrument(name: str) -> str:
-    shipped = sorted(file.name.removesuffix(".json") for file in resources.files("fhir_mappings.instruments").iterdir())
-    if name not in shipped:
-        raise ValueError("is no instrument that ships: `smart-screening instruments list` names them")
-    return name
-
-
 def _check_database_url(url: str) -> str:
     if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
         raise ValueError("must be sqlite:///FILE or postgresql+psycopg://…")
@@ -63,6 +55,7 @@ def _check_database_url(url: str) -> str:
 BaseUrl = Annotated[str, AfterValidator(_check_base_url)]
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 ChangeFigureKind = Literal["reliable-change", "minimal-important-difference", "response", "remission"]
+InstrumentId = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9.-]{0,63}$")]
 LanguageTag = Annotated[str, Field(pattern="^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 
 
@@ -142,15 +135,14 @@ class RightsSection(Section):
 class InstrumentsSection(Section):
     """``[instruments]``: which are offered, in this order; ``prorate`` allows missing-item rules not of the author.
 
+    ``folder``: the site's own instruments, and its licensed texts for those that ship without; it may be absent.
     ``languages``: those in which questionnaires are given here, BCP 47 code to the name that pages show.
     ``cutoffs``: score id → the published cut-off that decides in place of the default. ``change_figures``: score id →
     kind → id of the published figure in use. What is not published for the score is a fault of the start.
     """
 
-    enabled: Annotated[tuple[Annotated[str, AfterValidator(_check_instrument)], ...], Field(min_length=1)] = (
-        "phq-9",
-        "gad-7",
-    )
+    enabled: Annotated[tuple[InstrumentId, ...], Field(min_length=1)] = ("phq-9", "gad-7")
+    folder: Path = Path("instruments")
     languages: Annotated[Mapping[LanguageTag, Text], Field(min_length=1)] = {"en": "English"}
     prorate: bool = False
     cutoffs: Mapping[Text, int] = {}

@@ -175,6 +175,8 @@ _REST = """
 [instruments]
 # Offered in this order.
 #enabled = ["phq-9", "gad-7"]
+# Folder of the site's own instruments (*.json) and of its licensed texts for those that ship without (*.toml).
+#folder = "instruments"
 # Languages in which they are given here, BCP 47 code and name; each is offered in those that it is worded in.
 #languages = { en = "English" }
 # Use rules for missing items that are not the instrument's author's own; they are labelled wherever they are used.

@@ -18,7 +18,6 @@ from smart_app.web.request_services import services
 
 it = Blueprint("it", __name__)
 
-_DEFINITIONS = frozenset({"Questionnaire", "ObservationDefinition", "PlanDefinition", "CodeSystem"})
 _FEW_MINUTES = "public, max-age=300"
 
 
@@ -53,12 +52,9 @@ def jwks() -> ResponseReturnValue:
 @it.get("/fhir/<resource_type>/<resource_id>")
 def definition(resource_type: str, resource_id: str) -> ResponseReturnValue:
     """Give a definition that our resources refer to."""
-    if resource_type in _DEFINITIONS:
-        for instrument in services().library:
-            for entry in instrument.bundle["entry"]:
-                found = entry["resource"]
-                if (found["resourceType"], found.get("id")) == (resource_type, resource_id):
-                    return _json(found, "application/fhir+json")
+    found = services().library.find_definition(resource_type, resource_id)
+    if found is not None:
+        return _json(found, "application/fhir+json")
     outcome = {
         "resourceType": "OperationOutcome",
         "issue": [{"severity": "error", "code": "not-found", "diagnostics": "There is no such definition here."}],

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from smart_app.cli import main
 from smart_app.cli.init import build_rights_table
+from smart_app.library import BUNDLED
 from smart_app.settings.sections import RightsEntry
 
 BUNDLE = Path(__file__).parents[3] / "fhir_mappings" / "instruments" / "phq-9.json"
@@ -71,7 +72,8 @@ def test_settings_that_cannot_be_read_end_in_words(tmp_path: Path) -> None:
 
 
 def test_instruments_are_listed_and_shown() -> None:
-    assert [entry["id"] for entry in json.loads(run("instruments", "list", "--json").stdout)] == ["phq-9", "gad-7"]
+    listed = json.loads(run("instruments", "list", "--json").stdout)
+    assert [entry["id"] for entry in listed] == list(BUNDLED)
     assert "phq-9" in run("instruments", "list").stdout
     shown = run("instruments", "show", "phq-9").stdout
     assert "Thoughts that you would be better off dead" in shown
