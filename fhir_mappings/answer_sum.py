@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from fhir_mappings.answers import Answers, AnswerStatus, is_enabled
-from fhir_mappings.applicability import Applicability, find_applicability
+from fhir_mappings.applicability import Applicabilities, Applicability
 from fhir_mappings.instrument import Instrument, Item, Points, ScoreDefinition
 
 
@@ -71,12 +71,17 @@ _ANSWERED = AnswerStatus.ANSWERED
 
 
 def add_up(
-    instrument: Instrument, definition: ScoreDefinition, answers: Answers, gender: str | None = None
+    instrument: Instrument,
+    definition: ScoreDefinition,
+    answers: Answers,
+    gender: str | None = None,
+    applicabilities: Applicabilities | None = None,
 ) -> AnswerSum:
     """Add up what the answers add to one sum or count; `gender` is the patient's R4 administrative gender.
 
     An item that is surely not asked adds its lowest weight, and so does a blank one that applies to the other sex
-    alone. Both definitions are compared by identity: keep the parsed instrument.
+    alone. `applicabilities` are those of these answers, where they are at hand. Both definitions are compared by
+    identity: keep the parsed instrument.
     """
     total: Points = 0
     low: Points = 0
@@ -87,7 +92,8 @@ def add_up(
     for addend in _compile(instrument, definition):
         least, most = addend.low, addend.high
         if addend.gated:
-            applicability = find_applicability(instrument, addend.link_id, answers)
+            applicabilities = applicabilities or Applicabilities(instrument, answers)
+            applicability = applicabilities.find(addend.link_id)
             if applicability is Applicability.SKIPPED:
                 total += addend.skipped
                 continue

@@ -5,11 +5,12 @@ http://hl7.org/fhir/R4/questionnaire-definitions.html#Questionnaire.item.enableW
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
+from typing import Final
 
-from fhir_mappings.answers import Answers, AnswerStatus, find_status, is_enabled
+from fhir_mappings.answers import Answers, AnswerStatus, is_enabled
 from fhir_mappings.instrument import Instrument
 from fhir_mappings.questionnaire import EnableWhen, Item
 
@@ -22,55 +23,116 @@ class Applicability(StrEnum):
     OPEN = "open"
 
 
-_OF: Mapping[bool | None, Applicability] = {
+class Applicabilities:
+    """What is certain about the items under one set of answers, each worked out once.
+
+    A declined answer decides nothing; conditions in a circle stay open.
+    """
+
+    __slots__ = ("_answers", "_pending", "_plan", "_verdicts")
+
+    def __init__(self, instrument: Instrument, answers: Answers) -> None:
+        self._plan = _plan(instrument)
+        self._answers = answers
+        self._verdicts: dict[int, bool | None] = {}
+        self._pending: set[int] = set()
+
+    def find(self, link_id: str) -> Applicability:
+        """Tell what is certain about an item."""
+        gated = self._plan.get(link_id)
+        return Applicability.ASKED if gated is None else _WORDS[self._find_enabled(gated)]
+
+    def _find_enabled(self, gated: "_Gated") -> bool | None:
+        if gated.group in self._verdicts:
+            return self._verdicts[gated.group]
+        if gated.group in self._pending:
+            return None
+        self._pending.add(gated.group)
+        verdict = _all(
+            (_any if gate.any else _all)(self._find_held(condition) for condition in gate.conditions)
+            for gate in gated.gates
+        )
+        self._pending.discard(gated.group)
+        self._verdicts[gated.group] = verdict
+        return verdict
+
+    def _find_held(self, condition: "_Condition") -> bool | None:
+        gated = self._plan.get(condition.question)
+        asked = True if gated is None else self._find_enabled(gated)
+        if asked is False:
+            return is_enabled(condition.alone, {})
+        answer = self._answers.get(condition.question)
+        if asked is None or answer is None or answer.status is not AnswerStatus.ANSWERED:
+            return None
+        return is_enabled(condition.alone, self._answers)
+
+
+_WORDS: Final[Mapping[bool | None, Applicability]] = {
     True: Applicability.ASKED,
     False: Applicability.SKIPPED,
     None: Applicability.OPEN,
 }
 
 
-def find_applicability(instrument: Instrument, link_id: str, answers: Answers) -> Applicability:
-    """Tell what is certain about an item. A declined answer decides nothing; conditions in a circle stay open."""
-    return _OF[_enabled(instrument, link_id, answers, frozenset())]
+@dataclass(frozen=True, slots=True)
+class _Condition:
+    """One condition: the item it looks at, and an item that has this condition alone."""
+
+    question: str
+    alone: Item
 
 
-def _enabled(instrument: Instrument, link_id: str, answers: Answers, seen: frozenset[str]) -> bool | None:
-    item = instrument.by_link_id[link_id]
-    if not item.enable_when and not item.gates:
-        return True
-    if link_id in seen:
-        return None
-    seen |= {link_id}
-    gates = [(item.enable_when, item.enable_any), *((gate.conditions, gate.any) for gate in item.gates)]
-    return _all(
-        _any(held) if any_ else _all(held)
-        for conditions, any_ in gates
-        if (held := [_holds(instrument, condition, answers, seen) for condition in conditions])
-    )
+@dataclass(frozen=True, slots=True)
+class _Gate:
+    conditions: tuple[_Condition, ...]
+    any: bool
 
 
-def _holds(instrument: Instrument, condition: EnableWhen, answers: Answers, seen: frozenset[str]) -> bool | None:
-    if condition.link_id in instrument.by_link_id:
-        asked = _enabled(instrument, condition.link_id, answers, seen)
-        if asked is False:
-            answers = {}
-        elif asked is None or find_status(answers, condition.link_id) is not AnswerStatus.ANSWERED:
-            return None
-    return is_enabled(_alone(instrument, condition), answers)
+@dataclass(frozen=True, slots=True)
+class _Gated:
+    """The gates of an item; items with the same ones share the number of their `group`."""
+
+    group: int
+    gates: tuple[_Gate, ...]
 
 
-@lru_cache(maxsize=4096)
-def _alone(instrument: Instrument, condition: EnableWhen) -> Item:
-    """Give an item with this one condition."""
-    any_item = next(iter(instrument.by_link_id.values()))
-    return replace(any_item, enable_when=(condition,), gates=())
+@lru_cache(maxsize=256)
+def _plan(instrument: Instrument) -> Mapping[str, _Gated]:
+    """Give linkId → gates of the items that are not always asked."""
+    groups: dict[tuple[tuple[tuple[EnableWhen, ...], bool], ...], _Gated] = {}
+    plan = {}
+    for item in instrument.items:
+        own = ((item.enable_when, item.enable_any), *((gate.conditions, gate.any) for gate in item.gates))
+        stated = tuple(gate for gate in own if gate[0])
+        if not stated:
+            continue
+        if stated not in groups:
+            gates = tuple(
+                _Gate(tuple(_Condition(one.link_id, _alone(item, one)) for one in conditions), any_)
+                for conditions, any_ in stated
+            )
+            groups[stated] = _Gated(len(groups), gates)
+        plan[item.link_id] = groups[stated]
+    return plan
+
+
+def _alone(item: Item, condition: EnableWhen) -> Item:
+    return replace(item, enable_when=(condition,), gates=())
 
 
 def _all(held: Iterable[bool | None]) -> bool | None:
-    verdicts = list(held)
-    return False if False in verdicts else None if None in verdicts else True
+    verdict: bool | None = True
+    for one in held:
+        if one is False:
+            return False
+        verdict = verdict and one
+    return verdict
 
 
 def _any(held: Iterable[bool | None]) -> bool | None:
-    verdicts = list(held)
-    return True if True in verdicts else None if None in verdicts else False
+    verdict: bool | None = False
+    for one in held:
+        if one:
+            return True
+        verdict = None if one is None else verdict
+    return verdict

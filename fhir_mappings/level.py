@@ -7,7 +7,7 @@ it is answered. Rules from the instrument's ObservationDefinition (`level_rule`)
 from typing import NamedTuple
 
 from fhir_mappings.answers import Answers, AnswerStatus, find_status
-from fhir_mappings.applicability import Applicability, find_applicability
+from fhir_mappings.applicability import Applicabilities, Applicability
 from fhir_mappings.instrument import Instrument, ScoreDefinition
 from fhir_mappings.level_rule import Level, LevelCondition
 
@@ -43,6 +43,7 @@ class _Reading:
         self.instrument = instrument
         self.answers = answers
         self.handed_in = handed_in
+        self.applicabilities = Applicabilities(instrument, answers)
 
     def find_held(self, level: Level) -> bool | None:
         """Tell whether the level's rule holds."""
@@ -61,7 +62,7 @@ class _Reading:
         return None if len(found) - found.count(False) >= condition.count else False
 
     def _find_given(self, condition: LevelCondition, link_id: str) -> bool | None:
-        applicability = find_applicability(self.instrument, link_id, self.answers)
+        applicability = self.applicabilities.find(link_id)
         if applicability is Applicability.SKIPPED:
             return False
         code = self._find_code(link_id)

@@ -47,10 +47,13 @@ class RiskFlag:
 def find_risk(instrument: Instrument, answers: Answers, *, handed_in: bool) -> tuple[RiskFlag, ...]:
     """Give a flag per risk rule that fires; once handed in, also one per risk item without answer."""
     flags = []
+    levels: dict[str | None, _Reached | None] = {None: None}
     for rule in instrument.risk_rules:
         item = instrument.get_item(rule.link_id)
         status = find_status(answers, rule.link_id)
-        reached = _find_reached(instrument, rule, answers)
+        if rule.level_of is not None and rule.level_of not in levels:
+            levels[rule.level_of] = _find_reached(instrument, rule.level_of, answers)
+        reached = levels[rule.level_of]
         if status is AnswerStatus.ANSWERED:
             if not _fires(rule, item, answers):
                 continue
@@ -109,11 +112,9 @@ class _Reached(NamedTuple):
     action: str
 
 
-def _find_reached(instrument: Instrument, rule: RiskRule, answers: Answers) -> _Reached | None:
-    """Give the level of the form as if no more answers came; None where it has none, or nothing raises it."""
-    if rule.level_of is None:
-        return None
-    definition = instrument.get_score(rule.level_of)
+def _find_reached(instrument: Instrument, score_id: str, answers: Answers) -> _Reached | None:
+    """Give the level of the form as if no more answers came; None where nothing raises it."""
+    definition = instrument.get_score(score_id)
     low, high, _ = find_level_bounds(instrument, definition, answers, handed_in=True)
     level = definition.levels[low]
     if low == high:

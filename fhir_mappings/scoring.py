@@ -12,6 +12,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from fhir_mappings.answer_sum import AnswerSum, add_up, find_unanswered
 from fhir_mappings.answers import Answers
+from fhir_mappings.applicability import Applicabilities
 from fhir_mappings.errors import Issue, Mapped, Severity
 from fhir_mappings.fhirpath_scoring import evaluate_scores
 from fhir_mappings.instrument import Band, Cutoff, Instrument, Points, ScoreDefinition, ScoreKind
@@ -21,7 +22,7 @@ from fhir_mappings.risk import find_risk
 from fhir_mappings.score_definition import Formula
 from fhir_mappings.scores import PatientFacts, Score, ScoreReport
 
-__all__ = ["PatientFacts", "Score", "ScoreReport", "score_answers"]
+__all__ = ["PatientFacts", "Score", "ScoreReport", "score_answers", "score_value"]
 
 NO_FACTS = PatientFacts()
 
@@ -68,15 +69,23 @@ def score_answers(
     return Mapped(value=report, issues=tuple(issues))
 
 
+def score_value(
+    instrument: Instrument, definition: ScoreDefinition, value: Points, patient: PatientFacts = NO_FACTS
+) -> Score:
+    """Give a value that is known from elsewhere as a score, with band and screen."""
+    return _score(instrument, definition, AnswerSum(value, value, value, (), ()), patient, prorate=False)
+
+
 def _add_up(
     instrument: Instrument, answers: Answers, patient: PatientFacts, issues: list[Issue], *, handed_in: bool
 ) -> list[AnswerSum]:
     """Give value and bounds of each score, whatever its kind; what FHIRPath finds wrong goes to the issues."""
     sums: list[AnswerSum] = []
+    applicabilities = Applicabilities(instrument, answers)
     expressions: dict[str, str] = {}
     for definition in instrument.scores:
         if definition.adds_weights:
-            sums.append(add_up(instrument, definition, answers, patient.gender))
+            sums.append(add_up(instrument, definition, answers, patient.gender, applicabilities))
         elif definition.kind is ScoreKind.LEVEL:
             low, high, foreign = find_level_bounds(instrument, definition, answers, handed_in=handed_in)
             sums.append(AnswerSum(low, low, high, () if low == high else definition.item_link_ids, foreign))
