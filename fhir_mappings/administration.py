@@ -56,6 +56,8 @@ class Administration:
     `administered_by` gave the form, `entered_by` typed the answers (None: the informant did).
     `language` is a BCP 47 code, `language_name` what the note calls it ("English"); "" where only the code is known.
     `answered_at` is a FHIR dateTime as precise as it is known, at least to the day.
+    `knowingly_by` gave it outside the validated ages, knowing it. `interpreter`: the words asked were not the
+    validated ones.
     Raises: ImpreciseDateTime; MissingRelationship for a proxy without one.
     """
 
@@ -69,6 +71,7 @@ class Administration:
     entered_by: Party | None = None
     interpreter: bool = False
     language_name: str = ""
+    knowingly_by: Party | None = None
 
     def __post_init__(self) -> None:
         if self.when.precision < Precision.DAY:

@@ -7,8 +7,9 @@ for some ages). Rule 5 and 12 of the safety rules: unknown is never negative, an
 from dataclasses import replace
 
 from fhir_mappings.instrument import Instrument
-from fhir_mappings.score_definition import Cutoff, ScoreDefinition, ScoreKind
+from fhir_mappings.score_definition import Cutoff, Points, ScoreDefinition, ScoreKind
 from fhir_mappings.scores import PatientFacts, Score, ScoreReport
+from fhir_mappings.scoring import score_value
 
 
 def limit_to_age(instrument: Instrument, report: ScoreReport, patient: PatientFacts) -> ScoreReport:
@@ -18,16 +19,29 @@ def limit_to_age(instrument: Instrument, report: ScoreReport, patient: PatientFa
     """
     if patient.on is None or instrument.fits_age(patient.age):
         return report
-    scores = (
-        _limit_level(score) if definition.kind is ScoreKind.LEVEL else _limit_total(definition, score, patient)
-        for definition, score in zip(instrument.scores, report.scores, strict=True)
-    )
-    return replace(report, scores=tuple(scores))
+    pairs = zip(instrument.scores, report.scores, strict=True)
+    return replace(report, scores=tuple(_limit(definition, score, patient) for definition, score in pairs))
+
+
+def judge_value(
+    instrument: Instrument, definition: ScoreDefinition, value: Points, patient: PatientFacts, *, prorated: bool = False
+) -> Score:
+    """Judge a value known from elsewhere, such as the chart's, as one of our own; a prorated one is never screened."""
+    score = score_value(instrument, definition, value, patient)
+    if prorated:
+        score = replace(score, positive=None, missing_rule="prorated")
+    if patient.on is None or instrument.fits_age(patient.age):
+        return score
+    return _limit(definition, score, patient)
+
+
+def _limit(definition: ScoreDefinition, score: Score, patient: PatientFacts) -> Score:
+    return _limit_level(score) if definition.kind is ScoreKind.LEVEL else _limit_total(definition, score, patient)
 
 
 def _limit_level(score: Score) -> Score:
     """Let a positive level stand; a negative one, or one that may still be, is not known."""
-    return score if score.positive else replace(score, band=None, positive=None, established=False)
+    return score if score.positive else replace(score, value=None, band=None, positive=None, established=False)
 
 
 def _limit_total(definition: ScoreDefinition, score: Score, patient: PatientFacts) -> Score:

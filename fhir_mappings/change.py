@@ -2,7 +2,7 @@
 
 A series is one score of one informant and one edition of the instrument; only final, amended and corrected results
 count (safety rule 14). What a difference means is judged by published figures (judgement.py): a favorable badge never
-stands while the result has an open alert, nor beside a prorated total. Points throughout, higher is worse.
+stands while the result has an open alert, nor beside a prorated total. Points throughout.
 """
 
 from collections.abc import Iterable
@@ -60,7 +60,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """The difference from one earlier point: `delta` in points (below 0 is better), `percent` of that point.
+    """The difference from one earlier point: `delta` in points, `percent` of that point.
 
     `judgements`: what each kind of published figure says. `badge`: the one that counts most, None where no reliable
     change is published or it is withheld; `threshold` is the figure that gave it. `withheld`: a favorable judgement is

@@ -63,7 +63,7 @@ def _read_point(observation: Element, definition: ScoreDefinition) -> Point | No
     status = observation.string("status")
     if status not in COUNTED_STATUSES:
         return None
-    value = _read_value(observation, definition)
+    value = _read_level(observation, definition) if definition.levels else _read_value(observation, definition)
     if value is None:
         return None
     identifier = observation.find_string("id")
@@ -95,6 +95,20 @@ def _read_value(observation: Element, definition: ScoreDefinition) -> Points | N
     if not low <= value <= high:
         raise observation.fault("value[x]", "outside the score's range")
     return value
+
+
+def _read_level(observation: Element, definition: ScoreDefinition) -> Points | None:
+    """Give the rank of the level that a coded result names, None where it has no value."""
+    concept = observation.find_child("valueCodeableConcept")
+    if concept is None:
+        if not _has_value(observation):
+            return None
+        raise observation.fault("value[x]", "not a coded level")
+    stated = {(coding.find_string("system"), coding.find_string("code")) for coding in concept.children("coding")}
+    for level in definition.levels:
+        if (level.coding.system, level.coding.code) in stated:
+            return level.rank
+    raise concept.fault("coding", "not one of the score's levels")
 
 
 def _has_value(observation: Element) -> bool:

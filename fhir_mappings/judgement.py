@@ -1,8 +1,8 @@
 """Judge the difference of two scores by each kind of published figure, or say that none is published.
 
-Sources: the ChangeThresholds of the instrument's ObservationDefinition, each with its citation. Points throughout,
-higher is worse. Never flattered (safety rule 14): response and remission need a baseline at or above the cut-off, and
-nothing favorable is said while it must be withheld.
+Sources: the ChangeThresholds of the instrument's ObservationDefinition, each with its citation. Points throughout.
+Never flattered (safety rule 14): response and remission need a baseline that screens positive, and nothing favorable
+is said while it must be withheld.
 """
 
 from dataclasses import dataclass, replace
@@ -27,8 +27,8 @@ class Verdict(StrEnum):
 class Judgement:
     """One kind of change, the figure in use (None: none is published, or none that numbers state) and its verdict.
 
-    LOW_BASELINE: the baseline is below the cut-off, so that the figure does not apply. WITHHELD: it would be BETTER,
-    which is not said now.
+    LOW_BASELINE: the baseline does not screen positive, so the figure does not apply. WITHHELD: it would be BETTER, and
+    that is not said now.
     """
 
     kind: ChangeKind
@@ -58,31 +58,40 @@ def _judge(definition: ScoreDefinition, kind: ChangeKind, baseline: Points, curr
     threshold = definition.find_change(kind)
     verdict = Verdict.NO_FIGURE
     if threshold is not None and kind in _OF_A_DIFFERENCE:
-        verdict = _judge_difference(threshold, baseline, current)
+        worse: Points = current - baseline
+        if definition.higher_is_better:
+            worse = -worse
+        verdict = _judge_difference(threshold, baseline, worse)
     elif threshold is not None:
         verdict = _judge_course(definition, threshold, baseline, current)
     return Judgement(kind=kind, verdict=verdict, threshold=None if verdict is Verdict.NO_FIGURE else threshold)
 
 
-def _judge_difference(threshold: ChangeThreshold, baseline: Points, current: Points) -> Verdict:
-    """Judge both ways. A figure relative to the baseline is read so; its points are an example at one severity."""
-    delta = current - baseline
+def _judge_difference(threshold: ChangeThreshold, baseline: Points, worse: Points) -> Verdict:
+    """Judge a change to the worse by so many points, below 0 to the better.
+
+    A figure relative to the baseline is read so; its points are an example at one severity.
+    """
+    distance = worse if worse > 0 else -worse
     if threshold.percent is not None and baseline:
-        reached = abs(delta) * 100 >= threshold.percent * baseline
+        reached = distance * 100 >= threshold.percent * baseline
     elif threshold.points is not None:
-        reached = abs(delta) >= threshold.points
+        reached = distance >= threshold.points
     else:
         return Verdict.NO_FIGURE
-    if not reached or not delta:
+    if not reached or not worse:
         return Verdict.NOT_REACHED
-    return Verdict.WORSE if delta > 0 else Verdict.BETTER
+    return Verdict.WORSE if worse > 0 else Verdict.BETTER
 
 
 def _judge_course(
     definition: ScoreDefinition, threshold: ChangeThreshold, baseline: Points, current: Points
 ) -> Verdict:
-    """Judge response (a fall in per cent) or remission (a score reached), only from a baseline that counts."""
-    if threshold.percent is None and threshold.score_below is None:
+    """Judge response (a fall in per cent) or remission (a score reached), only from a baseline that counts.
+
+    Both are published for scores of which more is worse; for others no figure is told.
+    """
+    if definition.higher_is_better or (threshold.percent is None and threshold.score_below is None):
         return Verdict.NO_FIGURE
     if not _counts_as_baseline(definition, threshold, baseline):
         return Verdict.LOW_BASELINE
@@ -93,10 +102,7 @@ def _judge_course(
 
 def _counts_as_baseline(definition: ScoreDefinition, threshold: ChangeThreshold, baseline: Points) -> bool:
     """Tell whether the baseline is at or above the cut-off and the figure's own limit; without either, none counts."""
-    cutoff = definition.cutoff
-    limits = [
-        limit
-        for limit in (threshold.baseline_at_least, None if cutoff is None else cutoff.at_least)
-        if limit is not None
-    ]
-    return bool(limits) and baseline >= max(limits)
+    cutoff, limit = definition.cutoff, threshold.baseline_at_least
+    if cutoff is None and limit is None:
+        return False
+    return (cutoff is None or cutoff.is_met(baseline)) and (limit is None or baseline >= limit)

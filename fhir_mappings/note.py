@@ -123,16 +123,25 @@ def _summary(result: ScreeningResult) -> Iterator[str]:
 
 
 def find_age_lines(result: ScreeningResult) -> list[str]:
-    """Say it where the ranges are not those of the patient's age at the time of the answers."""
+    """Say it where the ranges are not those of the patient's age at the time of the answers, and who knew it."""
+    age = _find_age(result)
+    is_limited = not all(score.established for score in result.report.scores)
+    if result.instrument.fits_age(age) is not False and not is_limited:
+        return []
+    knowing = result.administration.knowingly_by
+    lines = [describe_age_fit(result.instrument, age)]
+    return lines if knowing is None else [*lines, f"Given all the same, knowingly, by {knowing.display}."]
+
+
+def _find_age(result: ScreeningResult) -> int | None:
     try:
         born = parse_partial_date_time(result.patient.birth_date, "Patient.birthDate")
     except MalformedResource:
-        return []
+        return None
     if born.precision < Precision.DAY:
-        return []
+        return None
     on = result.administration.when.earliest.date()
-    age = PatientFacts(birth_date=born.earliest.date(), on=on).age
-    return [describe_age_fit(result.instrument, age)] if result.instrument.fits_age(age) is False else []
+    return PatientFacts(birth_date=born.earliest.date(), on=on).age
 
 
 def _scores(result: ScreeningResult) -> list[str]:
@@ -158,7 +167,7 @@ def _describe_how(administration: Administration) -> str:
     name = administration.language_name
     parts.append(f"in {name}" if name else f"language {administration.language}")
     if administration.interpreter:
-        parts.append("with an interpreter")
+        parts.append("with an interpreter, whose words are not the validated ones")
     return ", ".join(parts)
 
 

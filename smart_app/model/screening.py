@@ -73,6 +73,7 @@ class Giving:
     """Who and how (design section 3): kept on each screening and written with it.
 
     ``answered_at`` is a FHIR dateTime with its own precision for answers given earlier (paper), None for "while typed".
+    ``knowingly``: whoever started it knew that the instrument is not validated at the patient's age.
     """
 
     informant: str
@@ -82,6 +83,7 @@ class Giving:
     language: str
     interpreter: bool = False
     answered_at: str | None = None
+    knowingly: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from fhir_mappings.age_fit import limit_to_age
 from fhir_mappings.answers import Answer, Answers, AnswerStatus
 from fhir_mappings.errors import MappingError
 from fhir_mappings.instrument import Instrument
+from fhir_mappings.r4 import parse_partial_date_time
 from fhir_mappings.scores import PatientFacts, ScoreReport
 from fhir_mappings.scoring import score_answers
 from smart_app.library import Library
@@ -54,10 +56,16 @@ def current_answers(instrument: Instrument, screening: Screening) -> Answers:
 def score_screening(
     app: Services, instrument: Instrument, screening: Screening, patient: PatientIdentity | None, *, handed_in: bool
 ) -> ScoreReport:
-    """Score what stands now. Without ``patient``, cut-offs that depend on sex or age stay open (safety rule 3)."""
+    """Score what stands now. Without ``patient``, cut-offs that depend on sex or age stay open (safety rule 3).
+
+    With one, what is not established at their age on the day of the answers is left out (docs/adr/0013).
+    """
     facts = PatientFacts()
     if patient is not None:
         answered_on = (screening.completed_at or screening.updated_at).astimezone(app.rules.zone).date()
+        if screening.giving.answered_at is not None:
+            answered_on = parse_partial_date_time(screening.giving.answered_at, "answered_at").earliest.date()
         facts = PatientFacts(gender=patient.gender, birth_date=find_birth_day(patient.birth_date), on=answered_on)
     answers = current_answers(instrument, screening)
-    return score_answers(instrument, answers, facts, handed_in=handed_in, prorate=app.rules.prorate).value
+    report = score_answers(instrument, answers, facts, handed_in=handed_in, prorate=app.rules.prorate).value
+    return limit_to_age(instrument, report, facts)

@@ -84,7 +84,7 @@ def say_progress(instrument: Instrument, screening: Screening) -> Progress:
 
 def say_total(app: Services, instrument: Instrument, screening: Screening) -> str:
     """Give the totals once every scored item is answered, "" before that."""
-    report = score_screening(app, instrument, screening, None, handed_in=False)
+    report = score_screening(app, instrument, screening, screening.identity, handed_in=False)
     known = [score for score in report.scores if score.value is not None and score.missing_rule is None]
     if len(known) != len(report.scores):
         return ""

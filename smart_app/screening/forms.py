@@ -11,7 +11,10 @@ DECLINED = "declined"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivingForm:
-    """The "who and how" form. ``answered_at``: FHIR date or dateTime for answers given earlier, "" for now."""
+    """The "who and how" form. ``answered_at``: FHIR date or dateTime for answers given earlier, "" for now.
+
+    ``knowingly``: "I know that it is not validated at this age" was ticked.
+    """
 
     informant: str
     mode: str
@@ -19,6 +22,7 @@ class GivingForm:
     relationship: str = ""
     interpreter: bool = False
     answered_at: str = ""
+    knowingly: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

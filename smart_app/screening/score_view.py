@@ -102,7 +102,7 @@ def _build_score(definition: ScoreDefinition, score: Score, report: ScoreReport)
 
 
 def _build_ruler(definition: ScoreDefinition, score: Score) -> Ruler | None:
-    if not definition.bands:
+    if not definition.bands or not score.established:
         return None
     low, high = definition.range
     units = float(high - low + 1)

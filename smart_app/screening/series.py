@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -12,6 +13,7 @@ from fhir_mappings.administration import SELF_ENTERED, Administration, Informant
 from fhir_mappings.change import ChangeReport, Point, Source, fold_points, measure_change
 from fhir_mappings.instrument import Instrument
 from fhir_mappings.r4 import parse_partial_date_time
+from fhir_mappings.score_definition import ScoreKind
 from fhir_mappings.scores import ScoreReport
 from smart_app.chart import ChartHistory
 from smart_app.model.identity import PatientIdentity, User
@@ -75,10 +77,13 @@ def measure_changes(
 ) -> tuple[ChangeReport, ...]:
     """Measure every known score of a result against earlier ones; scores without an earlier one are left out."""
     known = tuple(points)
-    reports = [
-        measure_change(instrument.get_score(current.score_id), known, current, alert_open=alert_open)
-        for current in _points_of(instrument, report, administration, {})
-    ]
+    established = {score.id for score in report.scores if score.established}
+    reports = []
+    for current in _points_of(instrument, report, administration, {}):
+        definition = instrument.get_score(current.score_id)
+        if current.score_id not in established:
+            definition = replace(definition, changes=())  # published for other ages
+        reports.append(measure_change(definition, known, current, alert_open=alert_open))
     return tuple(change for change in reports if change.since_last is not None)
 
 
@@ -99,7 +104,7 @@ def _points_of(
             prorated=score.missing_rule is not None,
         )
         for score in report.scores
-        if score.value is not None
+        if score.value is not None and instrument.get_score(score.id).kind is not ScoreKind.LEVEL
     ]
 
 
@@ -118,6 +123,7 @@ def build_administration(screening: Screening, zone: ZoneInfo) -> Administration
         administered_by=None if mode is Mode.PAPER else _party(screening.started_by),
         entered_by=None if mode in SELF_ENTERED else _party(by),
         interpreter=giving.interpreter,
+        knowingly_by=_party(screening.started_by) if giving.knowingly else None,
     )
 
 

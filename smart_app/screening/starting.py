@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import TypeVar
 from uuid import UUID
 
 from fhir_mappings.administration import SELF_ENTERED, Informant, Mode
 from fhir_mappings.instrument import Instrument
-from fhir_mappings.r4 import Precision
+from fhir_mappings.r4 import Precision, parse_partial_date_time
 from fhir_mappings.wording import describe_age_fit
 from smart_app.access import event, permitted
 from smart_app.chart import Chart
@@ -67,6 +67,9 @@ def view_start(app: Services, who: Acting, instrument_id: str) -> StartView:
         draft_id=None if draft is None else draft.id,
         draft="" if draft is None else _say_draft(app, who, instrument, draft),
         warnings=say_warnings(app, who, instrument, chart),
+        asks_knowingly=not instrument.fits_age(
+            find_age(chart.patient.birth_date, who.now.astimezone(app.rules.zone).date())
+        ),
     )
 
 
@@ -130,8 +133,8 @@ def parse_giving(
 ) -> Giving:
     """Read the form. ``answered_at`` is a FHIR date or dateTime, or a browser's local time in the site's zone.
 
-    Raises: MissingField, InvalidField (a time in the future or before the patient was born, a month only, an unknown
-    choice).
+    Raises: MissingField, also where an instrument is not known to suit the age and nobody says that they know it;
+    InvalidField (a time in the future or before the patient was born, a month only, an unknown choice).
     """
     informant = _parse_choice(Informant, form.informant, "informant")
     mode = _parse_choice(Mode, form.mode, "mode")
@@ -148,6 +151,10 @@ def parse_giving(
         raise InvalidField(field="language")
     if mode is Mode.PAPER and not form.answered_at.strip():
         raise MissingField(field="answered_at")
+    answered_at = parse_answered_at(app, form.answered_at.strip(), who.now, birth_date)
+    fits = instrument.fits_age(find_age(birth_date, _day_of(app, who, answered_at)))
+    if not fits and not form.knowingly:
+        raise MissingField(field="knowingly")
     return Giving(
         informant=informant,
         relationship=relationship if informant is Informant.PROXY else None,
@@ -155,8 +162,15 @@ def parse_giving(
         administered_by=who.user.name,
         language=form.language,
         interpreter=form.interpreter,
-        answered_at=parse_answered_at(app, form.answered_at.strip(), who.now, birth_date),
+        answered_at=answered_at,
+        knowingly=not fits,
     )
+
+
+def _day_of(app: Services, who: Acting, answered_at: str | None) -> date:
+    if answered_at is None:
+        return who.now.astimezone(app.rules.zone).date()
+    return parse_partial_date_time(answered_at, "answered_at").earliest.date()
 
 
 def parse_answered_at(app: Services, text: str, now: datetime, birth_date: str | None) -> str | None:

@@ -99,7 +99,10 @@ class TrendPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultRow:
-    """The newest result of one instrument and its trend. ``value`` None: no score, and ``screen`` says not known."""
+    """The newest result of one score and its trend. ``value`` None: no score, and ``screen`` says not known.
+
+    ``of`` "": a level, which has no number. ``mark`` "prorated" where missing items were filled in.
+    """
 
     instrument_id: str
     short_name: str
@@ -108,6 +111,7 @@ class ResultRow:
     of: str
     band: BandMark | None
     screen: str
+    mark: str
     badge: str | None
     change: str
     screening_id: UUID | None
@@ -150,6 +154,7 @@ class StartView:
     """The "who and how" form. ``draft_id``: an unfinished form of this instrument that may be continued instead.
 
     ``warnings`` speak of age outside the validated range and of an unsafe setting; ``default_informant`` is chosen.
+    ``asks_knowingly``: it does not start unless somebody says that they know of the age.
     """
 
     frame: Frame
@@ -162,6 +167,7 @@ class StartView:
     draft_id: UUID | None
     draft: str
     warnings: tuple[str, ...]
+    asks_knowingly: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from fhir_mappings.errors import MappingError
-from fhir_mappings.instrument import Item, Points
+from fhir_mappings.instrument import Cutoff, Item, Points
 from fhir_mappings.r4 import PartialDateTime, Precision, parse_partial_date_time
+from fhir_mappings.score_definition import UNBOUNDED
 from fhir_mappings.scores import Score
+from fhir_mappings.wording import describe_ages
 from smart_app.model.screening import SavedAnswer, SavedStatus
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_SEXES = {"male": " for men", "female": " for women"}
 _MINUS = "\N{MINUS SIGN}"
 _HOUR, _DAY = 60, 24 * 60
 
@@ -104,25 +108,41 @@ def say_count(count: int, one: str, many: str | None = None) -> str:
 
 
 def say_figure(score: Score) -> str:
-    """Give "13 of 27", or between what an unknown score lies: "not known: at least 8, at most 20 of 27"."""
-    of = say_points(score.range[1])
+    """Give "13 of 27", between what an unknown score lies ("not known: at least 8, at most 20 of 27"), or the level."""
+    if score.is_level:
+        return "not known" if score.band is None else score.band.chart_label
+    if score.bounds == UNBOUNDED:
+        return "not known"
+    of = "" if score.range == UNBOUNDED else f" of {say_points(score.range[1])}"
     if score.value is not None:
-        return f"{say_points(score.value)} of {of}"
+        return f"{say_points(score.value)}{of}"
     low, high = score.bounds
-    return f"not known: at least {say_points(low)}, at most {say_points(high)} of {of}"
+    return f"not known: at least {say_points(low)}, at most {say_points(high)}{of}"
 
 
 def say_screen(score: Score) -> str:
     """Give what the cut-off says: positive, negative, or not known. A score is not a diagnosis (safety rule 5)."""
-    if score.cutoff is None:
-        return ""
-    cutoff = f"cut-off {say_points(score.cutoff.at_least)}"
+    if not score.cutoffs:
+        return "" if score.established else "Range and screen not established at this age"
+    if score.is_level:
+        if score.positive is None:
+            return "Screen not known" if score.established else "Screen not established at this age"
+        return "Screens positive" if score.positive else "Screens negative"
+    cutoff = say_cutoffs(score.cutoffs)
     if score.positive is None:
-        return f"Screen not known: incomplete ({cutoff})"
+        why = "incomplete" if score.value is None or score.missing_rule else "the sex is not known"
+        return f"Screen not known: {why} ({cutoff})"
     if score.positive:
-        least = "" if score.value is not None else f", at least {say_points(score.bounds[0])}"
+        word, bound = ("at most", score.bounds[1]) if score.cutoffs[0].or_fewer else ("at least", score.bounds[0])
+        least = "" if score.value is not None else f", {word} {say_points(bound)}"
         return f"Screens positive: {cutoff}{least}"
     return f"Screens negative: {cutoff}"
+
+
+def say_cutoffs(cutoffs: Sequence[Cutoff]) -> str:
+    """Give "cut-off 10", with the people that it was published for: "cut-off 4 for men or 3 for women"."""
+    told = (f"{say_points(one.at_least)}{_SEXES.get(one.gender or '', '')}{describe_ages(one)}" for one in cutoffs)
+    return f"cut-off {' or '.join(told)}"
 
 
 def say_answer(item: Item, saved: SavedAnswer | None) -> str:

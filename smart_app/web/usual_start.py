@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID
 
+from smart_app.model.moves import MissingField
 from smart_app.screening import workflow
 from smart_app.screening.starting import USUAL_MODE
 from smart_app.screening.views import StartView
@@ -19,9 +20,12 @@ def view_start(app: Services, who: Acting, instrument_id: str) -> StartView:
 
 
 def start_as_usual(app: Services, who: Acting, instrument_id: str) -> UUID | None:
-    """Start, or go on with the draft; None where the site has no usual way, so that the form must ask.
+    """Start, or go on with the draft; None where the form must ask: for the language, or for an age knowingly.
 
     Raises: NoSuchInstrument.
     """
     giving = workflow.find_usual_giving(app, instrument_id)
-    return None if giving is None else workflow.start_screening(app, who, instrument_id, giving)
+    try:
+        return None if giving is None else workflow.start_screening(app, who, instrument_id, giving)
+    except MissingField:
+        return None

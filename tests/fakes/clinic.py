@@ -52,7 +52,7 @@ RIGHTS = (
     RightsRule(right=Right.CLOSE_ALERT, identities=CLINICIANS | {f"Practitioner/{FERREIRA}"}),
     RightsRule(right=Right.CO_SIGN, identities=CLINICIANS),
 )
-GIVING = GivingForm(informant="patient", mode="interview", language="en")
+GIVING = GivingForm(informant="patient", mode="interview", language="en", knowingly=True)
 ASSESSMENT = AssessmentForm(
     risk_level="low, in my judgement",
     reasons="passive thoughts, no plan, no intent",

@@ -66,9 +66,15 @@ class HttpBrowser:
         )
 
     def start(self, home: Page, instrument: str = "phq-9", **fields: str) -> Page:
-        """Start an instrument with the site's usual settings, or with who and how as ``fields`` say."""
+        """Start an instrument with the site's usual settings, or with who and how as ``fields`` say.
+
+        Where the age does not fit, go on knowingly.
+        """
         values = fields or {"as": "default"}
-        return self.send((self.path(home, "screenings/new"), {**self.token(home), "instrument": instrument, **values}))
+        page = self.send((self.path(home, "screenings/new"), {**self.token(home), "instrument": instrument, **values}))
+        if page.status == 200 and page.root.xpath('//input[@name="knowingly"]'):
+            return self.send(page.form("/screenings/new", knowingly="yes"))
+        return page
 
     def fill(self, form: Page, *weights: int, do: str = "hand-in", **fields: str) -> Page:
         """Answer the items of a form by weight, in order, and send the whole form."""

@@ -32,7 +32,10 @@ from tests.fakes.clinic import (
 )
 
 MILD = (1, 1, 1, 1, 1, 1, 0, 0, 0)
-AT_15 = "PHQ-9 is validated for ages 18 and older; at 15 its ranges, cut-off and figures of change are not established."
+AT_15 = (
+    "PHQ-9 is validated for ages 18 and older; at 15 its ranges, usual cut-off and figures of change are not "
+    "established."
+)
 NINE = (0, 0, 0, 0, 0, 0, 0, 0, 1)
 NOWHERE = UUID(int=99)
 

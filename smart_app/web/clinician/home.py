@@ -59,6 +59,7 @@ def start_screening() -> ResponseReturnValue:
         relationship=form.get("relationship", "").strip(),
         interpreter=form.get("interpreter") == "yes",
         answered_at=form.get("answered_at", "").strip(),
+        knowingly=form.get("knowingly") == "yes",
     )
     try:
         screening_id = workflow.start_screening(app, who, instrument_id, giving)

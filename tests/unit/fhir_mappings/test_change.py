@@ -237,3 +237,14 @@ def test_the_charts_copy_of_what_this_app_wrote_folds_by_its_reference() -> None
     assert fold_points([copy, ours]) == (ours,)
     corrected = replace(copy, value=11)
     assert set(fold_points([corrected, ours])) == {corrected, ours}
+
+
+def test_where_more_is_better_a_rise_is_the_better_way() -> None:
+    definition = replace(PHQ9, higher_is_better=True)
+    last = measure_change(definition, [point(10, "2026-01-12")], point(20, "2026-11-23"), alert_open=False)
+    assert last.since_baseline is not None
+    assert last.since_baseline.badge is Badge.RELIABLE_IMPROVEMENT
+    assert verdicts(last.since_baseline)[ChangeKind.REMISSION] is Verdict.NO_FIGURE
+    fallen = measure_change(definition, [point(20, "2026-01-12")], point(1, "2026-11-23"), alert_open=False)
+    assert fallen.since_baseline is not None
+    assert fallen.since_baseline.badge is Badge.WORSENING

@@ -12,7 +12,7 @@ from fhir_mappings.chart_history import parse_score_observations
 from fhir_mappings.extract import build_chart_resources, shapes_for
 from fhir_mappings.scoring import score_answers
 from fhir_mappings.systems import EXT_ADMINISTRATION
-from tests.golden.golden_cases import DATA, load_json
+from tests.golden.golden_cases import DATA, load_instrument, load_json
 from tests.unit.fhir_mappings.factories import administration, answers_of, phq9, signed_result
 
 QUANTITY = {"value": 13, "unit": "{score}", "system": "http://unitsofmeasure.org", "code": "{score}"}
@@ -193,3 +193,18 @@ def test_the_totals_that_we_write_read_back() -> None:
     assert [(point.value, point.informant) for point in mapped.value] == [(15, Informant.PATIENT)]
     unknown = load_json(DATA / "phq-9" / "one-missing-positive" / "bundle.json")
     assert parse_score_observations([entry["resource"] for entry in unknown["entry"]], phq9()).value == ()
+
+
+def test_a_level_in_the_chart_is_read_by_its_code() -> None:
+    asq = load_instrument("asq")
+    score = asq.scores[0]
+    coding = {"system": score.levels[1].coding.system, "code": score.levels[1].coding.code}
+    code = {"coding": [{"system": score.coding.system, "code": score.coding.code}]}
+    coded = observation(code=code, valueQuantity=None, valueCodeableConcept={"coding": [coding]})
+    foreign = observation(code=code, valueQuantity=None, valueCodeableConcept={"text": "positive"})
+    counted = observation(code=code)
+
+    mapped = parse_score_observations([coded, foreign, counted], asq)
+
+    assert [(point.score_id, point.value) for point in mapped.value] == [(score.id, 1)]
+    assert [issue.code for issue in mapped.issues] == ["malformed-result", "malformed-result"]

@@ -95,6 +95,7 @@ HISTORY = v.HistoryView(
             of="27",
             band=v.BandMark(label="Moderate range", level=3),
             screen="Screens positive",
+            mark="",
             badge="Worsening",
             change="+3 since 2 Sep 2026",
             screening_id=None,
@@ -108,6 +109,7 @@ HISTORY = v.HistoryView(
             of="",
             band=None,
             screen="Not known: 2 not answered",
+            mark="",
             badge=None,
             change="not known",
             screening_id=SCREENING,
@@ -145,6 +147,7 @@ START = v.StartView(
     draft_id=None,
     draft="",
     warnings=(),
+    asks_knowingly=False,
 )
 FORM = v.FormView(
     frame=CALM,
