@@ -284,8 +284,8 @@ def _weights(item: Item) -> list[Points]:
 
 def _instruction(questionnaire: Element, *, needed: bool) -> str:
     for item in questionnaire.children("item"):
-        if item.string("type") == "display":
-            return item.string("text")
+        if item.string("type") == "display" and (text := item.find_string("text")) is not None:
+            return text
     if needed:
         raise questionnaire.fault("item", "needs a display item with the instruction")
     return ""

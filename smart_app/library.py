@@ -45,6 +45,16 @@ BUNDLED = (
     "k10",
     "phq-15",
     "psc-17",
+    "c-ssrs-screener",
+    "epds",
+    "who-5",
+    "dast-10",
+    "isi",
+    "mdq",
+    "asrs-v1.1-a",
+    "oasis",
+    "whodas-12",
+    "promis-depression-4a",
 )
 """Ids of the instruments that ship, in the order of the pages: with their text, then those that need a site's."""
 

@@ -170,7 +170,7 @@ def test_next_instruments_and_the_rescreen_interval_are_read_from_the_plan() -> 
         rule = [{"url": url, name: values[url]} for url, name in details.items()]
         plan["action"] += [
             {
-                "id": "phq-9-next-1",
+                "id": "phq-9-next-9",
                 "code": code("next-instrument"),
                 "definitionCanonical": "https://example.org/Questionnaire/next",
                 "reason": [{"text": "Total of 10 or more"}],
@@ -181,7 +181,7 @@ def test_next_instruments_and_the_rescreen_interval_are_read_from_the_plan() -> 
 
     instrument = parse_changed(add)
     assert instrument.interval_days == 14
-    (follow,) = instrument.next_instruments
+    *_, follow = instrument.next_instruments
     assert (follow.canonical, follow.link_id, follow.at_least) == (
         "https://example.org/Questionnaire/next",
         "phq9-total",
