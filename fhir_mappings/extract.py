@@ -29,6 +29,8 @@ from fhir_mappings.provenance import build_provenance
 from fhir_mappings.questionnaire_response import build_response
 from fhir_mappings.r4 import Json, build_reference, format_instant
 from fhir_mappings.result import SignedResult
+from fhir_mappings.risk import find_advice
+from fhir_mappings.wording import describe_advice
 from fhir_mappings.write_shape import ALL_SHAPES, ResourceKind, WriteShape
 
 __all__ = [
@@ -155,21 +157,28 @@ class _Extraction:
 
     def _item_observations(self, frame: ObservationFrame) -> Iterator[_Draft]:
         for item in self.result.instrument.items:
-            kind = ResourceKind.OBSERVATION_ITEM if item.scored or item.risk else ResourceKind.OBSERVATION_DIFFICULTY
+            kind = ResourceKind.OBSERVATION_ITEM if item.required else ResourceKind.OBSERVATION_DIFFICULTY
             shape = self.shapes.get(kind)
             if shape is None or not is_enabled(item, self.result.answers):
                 continue
-            key = f"observation:{item.link_id}"
-            uuid = self.ids(key)
-            resource = build_item_observation(item, self.result.answers, frame, shape=shape, identifier=str(uuid))
-            if resource is not None:
-                yield _Draft(key, shape, uuid, resource)
+            answer = self.result.answers.get(item.link_id)
+            for place in range(max(1, 0 if answer is None else len(answer.given))):
+                key = f"observation:{item.link_id}{f':{place + 1}' if place else ''}"
+                uuid = self.ids(key)
+                resource = build_item_observation(
+                    item, self.result.answers, frame, shape=shape, identifier=str(uuid), place=place
+                )
+                if resource is not None:
+                    yield _Draft(key, shape, uuid, resource)
 
     def _score_observations(self, frame: ObservationFrame) -> Iterator[_Draft]:
         shape = self.shapes.get(ResourceKind.OBSERVATION_TOTAL)
         if shape is None:
             return
         result = self.result
+        # What an answer calls for besides a risk alert stands with the first score, mostly the total.
+        advice = [describe_advice(rule) for rule in find_advice(result.instrument, result.answers)]
+        cautions = find_age_lines(result)
         for definition, score in zip(result.instrument.scores, result.report.scores, strict=True):
             key = f"observation:{definition.link_id}"
             uuid = self.ids(key)
@@ -182,8 +191,9 @@ class _Extraction:
                 identifier=str(uuid),
                 # An alert also stands for a risk answer that was changed since.
                 has_alert=bool(result.report.alerts or result.alerts),
-                cautions=find_age_lines(result),
+                cautions=[*advice, *cautions],
             )
+            advice = []
             yield _Draft(key, shape, uuid, resource)
 
     def _document(self) -> None:

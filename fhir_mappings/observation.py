@@ -7,14 +7,16 @@ no value, a score that is not known has a reason and its bounds in words. Nothin
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import time
 from typing import Final
 
 from fhir_mappings.administration import Informant
+from fhir_mappings.answer_value import AnswerValue, Quantity, build_value
 from fhir_mappings.answers import Answers, AnswerStatus, find_status
 from fhir_mappings.instrument import Cutoff, Instrument, Item, Points, ScoreDefinition
 from fhir_mappings.narrative import build_narrative
 from fhir_mappings.questionnaire_response import DECLINED, describe_answer
-from fhir_mappings.r4 import Coding, Json, build_concept, build_reference
+from fhir_mappings.r4 import Coding, Json, PartialDateTime, build_concept, build_reference
 from fhir_mappings.scores import Score
 from fhir_mappings.systems import (
     ADMINISTRATIVE_GENDER,
@@ -56,9 +58,12 @@ class ObservationFrame:
 
 
 def build_item_observation(
-    item: Item, answers: Answers, frame: ObservationFrame, *, shape: WriteShape, identifier: str
+    item: Item, answers: Answers, frame: ObservationFrame, *, shape: WriteShape, identifier: str, place: int = 0
 ) -> Json | None:
-    """Build the Observation of one item; None where it was not reached or has no code."""
+    """Build the Observation of one item; None where it was not reached or has no code.
+
+    `place`: which of several answers, from 0; SDC writes an Observation for each.
+    """
     status = find_status(answers, item.link_id)
     if item.coding is None or status is AnswerStatus.NOT_REACHED:
         return None
@@ -67,10 +72,25 @@ def build_item_observation(
     if status is AnswerStatus.DECLINED:
         resource["dataAbsentReason"] = _absent(DECLINED, "Asked But Declined", "Declined to answer")
     else:
-        coding = answers[item.link_id].coding
-        option = item.get_option("" if coding is None else coding.code)
-        resource["valueCodeableConcept"] = build_concept(option.coding, text=option.text)
+        resource |= _answered(item, answers[item.link_id].given[place])
     return _finish(resource, frame)
+
+
+def _answered(item: Item, value: AnswerValue) -> Json:
+    """Give value[x] of an Observation, which has no date, no decimal and no Coding."""
+    match value:
+        case Coding():
+            option = next((option for option in item.options if option.coding.same_code(value)), None)
+            if option is None:
+                return {"valueCodeableConcept": build_concept(value, text=value.display or value.code)}
+            return {"valueCodeableConcept": build_concept(option.coding, text=option.text)}
+        case PartialDateTime():
+            return {"valueDateTime": value.text}
+        case bool() | str() | time() | Quantity():
+            return build_value(value, item.type)
+        case int() if item.type == "integer":
+            return {"valueInteger": value}
+    return {"valueQuantity": {"value": value}}
 
 
 def build_score_observation(

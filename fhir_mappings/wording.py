@@ -6,7 +6,7 @@ A score is not a diagnosis: ranges and "screens positive", never a finding. Unkn
 from collections.abc import Sequence
 from typing import Final
 
-from fhir_mappings.instrument import Cutoff, Instrument, ScoreDefinition
+from fhir_mappings.instrument import Cutoff, Instrument, RiskRule, ScoreDefinition
 from fhir_mappings.r4 import PartialDateTime, Precision
 from fhir_mappings.score_definition import UNBOUNDED
 from fhir_mappings.scores import Score
@@ -79,6 +79,11 @@ def describe_cutoffs(cutoffs: Sequence[Cutoff]) -> str:
     return "the published cut-off of " + " or ".join(
         f"{cutoff.at_least}{_SEXES.get(cutoff.gender or '', '')}{describe_ages(cutoff)}" for cutoff in cutoffs
     )
+
+
+def describe_advice(rule: RiskRule) -> str:
+    """Say what an answer calls for besides a risk alert, and who published it."""
+    return f"{rule.reason}: {rule.action} ({rule.source})."
 
 
 def describe_age_fit(instrument: Instrument, age: int | None) -> str:
