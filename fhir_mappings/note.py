@@ -11,14 +11,23 @@ from typing import Final
 
 from fhir_mappings.administration import Administration, Informant, Mode
 from fhir_mappings.answers import AnswerStatus, find_status, is_enabled
-from fhir_mappings.change import Badge, Change
+from fhir_mappings.change_wording import describe_change
 from fhir_mappings.errors import Issue, MalformedResource, Severity
 from fhir_mappings.instrument import Item
 from fhir_mappings.questionnaire_response import describe_answer
 from fhir_mappings.r4 import Precision, parse_partial_date_time
 from fhir_mappings.result import AlertSummary, ScreeningResult, SignedResult
+from fhir_mappings.risk import find_advice
 from fhir_mappings.scores import PatientFacts
-from fhir_mappings.wording import NOT_A_DIAGNOSIS, describe_age_fit, describe_day, describe_score, describe_time
+from fhir_mappings.systems import LOINC
+from fhir_mappings.wording import (
+    NOT_A_DIAGNOSIS,
+    describe_action,
+    describe_advice,
+    describe_age_fit,
+    describe_score,
+    describe_time,
+)
 
 _MODES: Final = {
     Mode.OWN_DEVICE: "on their own device",
@@ -28,13 +37,8 @@ _MODES: Final = {
     Mode.VIDEO: "by video",
     Mode.PAPER: "on paper, entered later",
 }
-_BADGES: Final = {
-    Badge.RELIABLE_IMPROVEMENT: "reliable improvement",
-    Badge.RESPONSE: "response",
-    Badge.REMISSION: "remission",
-    Badge.WORSENING: "reliable worsening",
-    Badge.NO_RELIABLE_CHANGE: "no reliable change",
-}
+# The item of PHQ-9, GAD-7 and others that asks how difficult the problems made daily life
+_DIFFICULTY: Final = (LOINC, "69722-7")
 
 
 def build_note_text(result: ScreeningResult) -> str:
@@ -109,17 +113,31 @@ def _flat(text: str) -> str:
 def _summary(result: ScreeningResult) -> Iterator[str]:
     administration = result.administration
     yield f"{result.instrument.short_name}, {describe_time(administration.when)}, {_describe_how(administration)}."
-    for line in _scores(result):
-        yield f"{line} {NOT_A_DIAGNOSIS}"
+    scores = _scores(result)
+    yield from scores[:-1]
+    for last in scores[-1:]:
+        yield f"{last} {NOT_A_DIAGNOSIS}"
+    yield from _find_action_lines(result)
     yield from find_age_lines(result)
     if any(score.positive is False for score in result.report.scores):
         yield "A negative screen is not a finding of low risk."
     yield from _changes(result)
     for item in result.instrument.items:
-        if not item.scored and not item.risk and find_status(result.answers, item.link_id) is AnswerStatus.ANSWERED:
+        asks_difficulty = item.coding is not None and (item.coding.system, item.coding.code) == _DIFFICULTY
+        if asks_difficulty and find_status(result.answers, item.link_id) is AnswerStatus.ANSWERED:
             yield f"Difficulty: {describe_answer(item, result.answers).lower()}."
     if not result.instrument.asks_about_suicide:
         yield _NOT_ASKED
+
+
+def _find_action_lines(result: ScreeningResult) -> Iterator[str]:
+    """Give what is published to do: at a level, and on single answers besides a risk alert."""
+    for definition, score in zip(result.instrument.scores, result.report.scores, strict=True):
+        action = describe_action(definition, score)
+        if action:
+            yield action
+    for rule in find_advice(result.instrument, result.answers):
+        yield describe_advice(rule)
 
 
 def find_age_lines(result: ScreeningResult) -> list[str]:
@@ -177,31 +195,10 @@ def _changes(result: ScreeningResult) -> Iterator[str]:
         if len(seen) == 2 and seen[0].baseline == seen[1].baseline:
             # One earlier result is both: the judgement since the baseline says more.
             seen = seen[1:]
+        definition = result.instrument.get_score(report.score_id)
+        name = "Change" if definition is result.instrument.scores[0] else f"Change, {definition.label}"
         for change in seen:
-            yield f"Change: {describe_change(change)}."
-
-
-def describe_change(change: Change) -> str:
-    """Say a difference, from when, and the judgement with the figure that it rests on."""
-    sign = "+" if change.delta > 0 else ""
-    line = f"{sign}{change.delta} since {describe_day(change.baseline.at)} ({change.baseline.value})"
-    if change.withheld:
-        return f"{line}, no judgement while an alert is open"
-    if change.badge is None:
-        return f"{line}, no published figure"
-    source = "" if change.threshold is None else f" ({_figure(change)}; {change.threshold.citation})"
-    return f"{line}, {_BADGES[change.badge]}{source}"
-
-
-def _figure(change: Change) -> str:
-    threshold = change.threshold
-    if threshold is None:
-        return ""
-    if change.badge is Badge.REMISSION:
-        return f"below {threshold.score_below}"
-    if change.badge is Badge.RESPONSE:
-        return f"{threshold.percent} % down"
-    return f"reliable from {threshold.points} points"
+            yield f"{name}: {describe_change(change)}."
 
 
 def _risk_items(result: ScreeningResult) -> list[Item]:

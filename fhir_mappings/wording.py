@@ -81,6 +81,15 @@ def describe_cutoffs(cutoffs: Sequence[Cutoff]) -> str:
     )
 
 
+def describe_action(definition: ScoreDefinition, score: Score) -> str:
+    """Say what is published to do at this level, or at one that is not known to the end; "" where nothing is."""
+    if not score.is_level or score.band is None:
+        return ""
+    stated = definition.find_open_level(score.bounds)
+    action = definition.levels[int(score.bounds[0])].action if stated is None else stated.action
+    return f"Published action: {action}." if action else ""
+
+
 def describe_advice(rule: RiskRule) -> str:
     """Say what an answer calls for besides a risk alert, and who published it."""
     return f"{rule.reason}: {rule.action} ({rule.source})."

@@ -49,7 +49,8 @@ def test_the_note_of_a_positive_screen_whole() -> None:
         "PHQ-9, 23 Nov 2026 10:38, answered by the patient on their own device, language en-US.",
         "Total 13 of 27, moderate range; at or above the published cut-off of 10 (screens positive). "
         "A screening score, not a diagnosis.",
-        "Change: +3 since 12 Oct 2026 (10), no reliable change (reliable from 6 points; NHS Talking Therapies manual).",
+        "Change: +3 since 12 Oct 2026 (10), no reliable change (from 6 points; NHS Talking Therapies manual), "
+        "below the minimal important difference (from 5 points; Loewe B et al. Med Care 2004;42:1194-1201).",
         "Change: -6 since 12 Jan 2026 (19), no judgement while an alert is open.",
         "Difficulty: somewhat difficult.",
         "",
@@ -141,9 +142,16 @@ def test_signing_adds_who_when_and_the_reference_on_lines_of_their_own() -> None
 def test_one_earlier_result_is_told_once() -> None:
     change = measure_change(phq9().scores[0], [point(20, "2026-01-12")], point(4, "2026-11-23"), alert_open=False)
     lines = [line for line in note([1, 1, 1, 1, 0, 0, 0, 0, 0], changes=(change,)).splitlines() if "Change" in line]
-    assert lines == ["Change: -16 since 12 Jan 2026 (20), remission (below 5; HEDIS DRR-E; CMS159)."]
+    assert lines == [
+        "Change: -16 since 12 Jan 2026 (20), remission (below 5, from a baseline of 10 or more; HEDIS DRR-E; CMS159), "
+        "response (50 % down, from a baseline of 10 or more; HEDIS DRR-E / NQF 1884-1885), "
+        "reliable improvement (from 6 points; NHS Talking Therapies manual), "
+        "better by the minimal important difference (from 5 points; Loewe B et al. Med Care 2004;42:1194-1201)."
+    ]
     response = measure_change(phq9().scores[0], [point(20, "2026-01-12")], point(9, "2026-11-23"), alert_open=False)
-    assert "-11 since 12 Jan 2026 (20), response (50 % down; HEDIS" in note([1] * 9, changes=(response,))
+    assert "-11 since 12 Jan 2026 (20), response (50 % down, from a baseline of 10 or more; HEDIS" in note(
+        [1] * 9, changes=(response,)
+    )
 
 
 def test_without_a_published_figure_only_points_are_told() -> None:
