@@ -6,7 +6,8 @@ from uuid import UUID
 
 from fhir_mappings.administration import Administration
 from fhir_mappings.instrument import Item, Points
-from fhir_mappings.wording import describe_age_fit
+from fhir_mappings.risk import find_advice
+from fhir_mappings.wording import describe_advice, describe_age_fit
 from smart_app.access import event, get_screening, permitted
 from smart_app.model.audit import AuditAction
 from smart_app.model.screening import SavedAnswer, SavedStatus, ScreeningState
@@ -17,7 +18,7 @@ from smart_app.screening.form_words import say_giving
 from smart_app.screening.frame import build_frame
 from smart_app.screening.review_material import Material, gather
 from smart_app.screening.review_views import AnswerRow, NoteView, PlanLineView, ReviewView
-from smart_app.screening.score_view import build_changes, build_scores
+from smart_app.screening.score_view import build_scores
 from smart_app.screening.sign_panel import build_sign
 from smart_app.screening.wording import (
     find_age,
@@ -56,8 +57,8 @@ def build_review(app: Services, who: Acting, material: Material) -> ReviewView:
         instrument_id=instrument.id,
         title=f"Review and sign: {instrument.short_name}",
         subtitle=f"{giving}, {_say_when(app, who, material.result.administration)}. Nothing is in the chart yet.",
-        scores=build_scores(instrument, material.result.report),
-        changes=build_changes(material.result.changes, who.now, zone),
+        scores=build_scores(material.result, who.now, zone),
+        advice=tuple(describe_advice(rule) for rule in find_advice(instrument, material.result.answers)),
         change_notices=material.history.notices,
         alerts=tuple(build_alert_view(app, who, alert, screening) for alert in material.alerts),
         suicide_notice="" if instrument.asks_about_suicide else "Suicide not asked.",

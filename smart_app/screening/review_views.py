@@ -31,30 +31,41 @@ class Ruler:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreView:
-    """One score. ``value`` None: not known, and ``figure`` says between what ("at least 8, at most 17")."""
-
-    id: str
-    label: str
-    value: str | None
-    of: str
-    figure: str
-    band: BandMark | None
-    screen: str
-    completeness: str
-    rule: str
-    ruler: Ruler | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeView:
-    """Change against one earlier result. ``badge``: a Badge value or None (withheld or no published figure)."""
+    """Change against one earlier result. ``badge``: a Badge value or None (withheld or no published figure).
+
+    ``figures``: what each kind of published figure says, with its citation, or that none is published.
+    """
 
     heading: str
     badge: str | None
     badge_label: str
     words: str
-    citation: str
+    figures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreView:
+    """One score. ``value`` None: not known, and ``figure`` says between what ("at least 8, at most 17").
+
+    ``unbanded`` says why there is no band. ``is_level``: a published level without a number; ``action`` is what is
+    published to do then. ``changes`` are those of this score.
+    """
+
+    id: str
+    label: str
+    is_level: bool
+    value: str | None
+    of: str
+    figure: str
+    band: BandMark | None
+    unbanded: str
+    screen: str
+    completeness: str
+    rule: str
+    action: str
+    ruler: Ruler | None
+    changes: tuple[ChangeView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +190,10 @@ class NoteView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewView:
-    """Everything on the review page, the blocking thing first."""
+    """Everything on the review page, the blocking thing first.
+
+    ``advice`` is what single answers call for besides a risk alert.
+    """
 
     frame: Frame
     screening_id: UUID
@@ -187,7 +201,7 @@ class ReviewView:
     title: str
     subtitle: str
     scores: tuple[ScoreView, ...]
-    changes: tuple[ChangeView, ...]
+    advice: tuple[str, ...]
     change_notices: tuple[str, ...]
     alerts: tuple[AlertView, ...]
     suicide_notice: str

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from fhir_mappings.answers import is_enabled
 from fhir_mappings.change import Badge, Change, ChangeReport
-from fhir_mappings.instrument import Instrument, Points, ScoreDefinition
-from fhir_mappings.scores import Score, ScoreReport
+from fhir_mappings.change_wording import describe_judgement, describe_withheld
+from fhir_mappings.instrument import Points, ScoreDefinition
+from fhir_mappings.result import ScreeningResult
+from fhir_mappings.score_definition import UNBOUNDED
+from fhir_mappings.scores import Score
+from fhir_mappings.wording import describe_action
 from smart_app.screening.review_views import ChangeView, Ruler, RulerSegment, ScoreView
 from smart_app.screening.views import BandMark
-from smart_app.screening.wording import say_count, say_figure, say_partial, say_points, say_screen, say_signed
+from smart_app.screening.wording import (
+    say_count,
+    say_figure,
+    say_first,
+    say_partial,
+    say_points,
+    say_screen,
+    say_signed,
+)
 
 BADGES = {
     Badge.RELIABLE_IMPROVEMENT: "Reliable improvement",
@@ -21,11 +35,16 @@ BADGES = {
 }
 
 
-def build_scores(instrument: Instrument, report: ScoreReport) -> tuple[ScoreView, ...]:
-    """Build one view per score."""
+def build_scores(result: ScreeningResult, now: datetime, zone: ZoneInfo) -> tuple[ScoreView, ...]:
+    """Build one view per score, with its change."""
     return tuple(
-        _build_score(definition, score, report)
-        for definition, score in zip(instrument.scores, report.scores, strict=True)
+        replace(
+            _build_score(definition, score, result),
+            changes=tuple(
+                view for one in result.changes if one.score_id == score.id for view in build_changes(one, now, zone)
+            ),
+        )
+        for definition, score in zip(result.instrument.scores, result.report.scores, strict=True)
     )
 
 
@@ -33,19 +52,17 @@ def build_band(score: Score) -> BandMark | None:
     """Give the band's mark: "Moderate range", never the publisher's diagnosis word."""
     if score.band is None:
         return None
-    label = score.band.chart_label
-    return BandMark(label=label[:1].upper() + label[1:], level=score.band.level)
+    return BandMark(label=say_first(score.band.chart_label), level=score.band.level)
 
 
-def build_changes(reports: tuple[ChangeReport, ...], now: datetime, zone: ZoneInfo) -> tuple[ChangeView, ...]:
+def build_changes(report: ChangeReport, now: datetime, zone: ZoneInfo) -> tuple[ChangeView, ...]:
     """Give change since the last result and since the baseline, the baseline and its date beside the badge."""
     views = []
-    for report in reports:
-        last, start = report.since_last, report.since_baseline
-        if last is not None and (start is None or start.baseline != last.baseline):
-            views.append(build_change("Since last time", last, now, zone))
-        if start is not None:
-            views.append(build_change("Since the first result on record", start, now, zone))
+    last, start = report.since_last, report.since_baseline
+    if last is not None and (start is None or start.baseline != last.baseline):
+        views.append(build_change("Since last time", last, now, zone))
+    if start is not None:
+        views.append(build_change("Since the first result on record", start, now, zone))
     return tuple(views)
 
 
@@ -56,9 +73,7 @@ def build_change(title: str, change: Change, now: datetime, zone: ZoneInfo) -> C
     if change.percent is not None:
         words += f", {say_signed(change.percent)} %"
     if change.withheld:
-        words += ". No judgement while the alert is open"
-    elif change.threshold is not None and change.threshold.points is not None:
-        words += f"; reliable from {say_points(change.threshold.points)}"
+        words += f". {say_first(describe_withheld(change))}"
     if change.assumed_series:
         words += ". Who answered then, or which edition, is not recorded"
     return ChangeView(
@@ -66,7 +81,7 @@ def build_change(title: str, change: Change, now: datetime, zone: ZoneInfo) -> C
         badge=change.badge,
         badge_label="" if change.badge is None else BADGES[change.badge],
         words=words + ".",
-        citation="" if change.threshold is None else change.threshold.citation,
+        figures=tuple(say_first(describe_judgement(judgement)) for judgement in change.judgements),
     )
 
 
@@ -79,30 +94,46 @@ def place(value: Points, definition: ScoreDefinition) -> float:
 _HALF = 0.5  # half a unit: limits lie half-way between whole scores
 
 
-def _build_score(definition: ScoreDefinition, score: Score, report: ScoreReport) -> ScoreView:
-    count = len(definition.item_link_ids)
-    missing = sum(link_id in report.unanswered for link_id in definition.item_link_ids)
+def _build_score(definition: ScoreDefinition, score: Score, result: ScreeningResult) -> ScoreView:
+    items = [result.instrument.by_link_id[link_id] for link_id in definition.item_link_ids]
+    count = sum(is_enabled(item, result.answers) for item in items)
+    missing = sum(item.link_id in result.report.unanswered for item in items)
     completeness = f"All {say_count(count, 'item')} answered."
     if missing:
         completeness = f"{count - missing} of {say_count(count, 'item')} answered: incomplete."
+    if count < len(items):
+        completeness += f" {say_count(len(items) - count, 'item')} did not apply."
     if score.positive is False:
         completeness += " A negative screen is not a finding of low risk."
     return ScoreView(
         id=score.id,
         label=definition.label,
-        value=None if score.value is None else say_points(score.value),
-        of=say_points(score.range[1]),
+        value=None if score.value is None or score.is_level else say_points(score.value),
+        of="" if score.is_level or score.range == UNBOUNDED else say_points(score.range[1]),
+        is_level=score.is_level,
         figure=say_figure(score),
         band=build_band(score),
+        unbanded=_say_no_band(definition, score),
         screen=say_screen(score),
         completeness=completeness,
         rule=score.missing_rule or "",
+        action=describe_action(definition, score),
         ruler=_build_ruler(definition, score),
     )
 
 
+def _say_no_band(definition: ScoreDefinition, score: Score) -> str:
+    if score.band is not None:
+        return ""
+    if score.value is None:
+        return say_figure(score)
+    if not score.established:
+        return "range not established at this age"
+    return "range not known" if definition.bands else "no range is published"
+
+
 def _build_ruler(definition: ScoreDefinition, score: Score) -> Ruler | None:
-    if not definition.bands or not score.established:
+    if not definition.bands or not score.established or score.is_level:
         return None
     low, high = definition.range
     units = float(high - low + 1)

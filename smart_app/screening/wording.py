@@ -145,6 +145,11 @@ def say_cutoffs(cutoffs: Sequence[Cutoff]) -> str:
     return f"cut-off {' or '.join(told)}"
 
 
+def say_first(words: str) -> str:
+    """Give words that stand in mid-sentence elsewhere as the beginning of one."""
+    return words[:1].upper() + words[1:]
+
+
 def say_answer(item: Item, saved: SavedAnswer | None) -> str:
     """Give an answer in the instrument's words with its points: "Several days (1)"."""
     if saved is None or saved.status is SavedStatus.CLEARED:

@@ -267,11 +267,14 @@ REVIEW = rv.ReviewView(
             label="Total",
             value="13",
             of="27",
+            is_level=False,
             figure="13",
             band=v.BandMark(label="Moderate range", level=3),
+            unbanded="",
             screen="Screens positive: cut-off 10",
             completeness="All 9 items answered.",
             rule="",
+            action="",
             ruler=rv.Ruler(
                 segments=tuple(
                     rv.RulerSegment(label=label, level=level, start=start, width=width, holds_score=level == 3)
@@ -288,17 +291,18 @@ REVIEW = rv.ReviewView(
                 cutoff=35.71,
                 words="Severity scale 0 to 27. Now 13, moderate range. Cut-off 10.",
             ),
+            changes=(
+                rv.ChangeView(
+                    heading="Since last time, 12 Oct 2026 (10)",
+                    badge="no-reliable-change",
+                    badge_label="No reliable change",
+                    words="+3 points.",
+                    figures=("No reliable change (from 6 points; NHS Talking Therapies manual)",),
+                ),
+            ),
         ),
     ),
-    changes=(
-        rv.ChangeView(
-            heading="Since last time, 12 Oct 2026 (10)",
-            badge="no-reliable-change",
-            badge_label="No reliable change",
-            words="+3 points; reliable from 6",
-            citation="Löwe 2004",
-        ),
-    ),
+    advice=(),
     change_notices=("No judgement while the alert is open.",),
     alerts=(ALERT_VIEW,),
     suicide_notice="",
