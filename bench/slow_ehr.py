@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from werkzeug.serving import WSGIRequestHandler, make_server
+from gunicorn.app.base import BaseApplication
 
 from sandbox_ehr.app import create_app
 from sandbox_ehr.config import SandboxConfig
@@ -37,22 +37,30 @@ class Delayed:
         return answer
 
 
-class _Silent(WSGIRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
+    """One process that keeps connections open between requests, as EHRs do and werkzeug's server does not."""
 
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Write nothing."""
+    def __init__(self, port: int, load: Callable[[], Delayed]) -> None:
+        self._port = port
+        self._load = load
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Threads enough for the parallel reads of a launch."""
+        options = {"bind": f"127.0.0.1:{self._port}", "worker_class": "gthread", "threads": 8, "keepalive": 30}
+        for name, value in {**options, "loglevel": "warning"}.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Delayed:
+        """Make the EHR, after the fork."""
+        return self._load()
 
 
 def main() -> None:
     """Arguments: port, the app's address, seconds added, log file."""
     port, app_url, delay_seconds, log = sys.argv[1:]
     config = SandboxConfig(base_url=f"http://127.0.0.1:{port}", clients=demo_clients(app_url))
-    ehr = create_app(config)
-    server = make_server(
-        "127.0.0.1", int(port), Delayed(ehr, float(delay_seconds), log), threaded=True, request_handler=_Silent
-    )
-    server.serve_forever()
+    _Server(int(port), lambda: Delayed(create_app(config), float(delay_seconds), log)).run()
 
 
 if __name__ == "__main__":
