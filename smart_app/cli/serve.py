@@ -102,6 +102,8 @@ class AppServer(BaseApplication):  # type: ignore[misc]  # gunicorn ships no typ
         from smart_app.wiring import create_app  # noqa: PLC0415  # after the fork
 
         app = create_app(self._settings)
+        for name in app.jinja_env.list_templates():
+            app.jinja_env.get_template(name)  # compiled now, and not in the first reader's request
         # What stands now stands until the end: no collection need walk through it in the middle of a request again.
         gc.collect()
         gc.freeze()
