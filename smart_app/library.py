@@ -159,10 +159,10 @@ def load_library(offered: Iterable[str] = OFFERED, folder: Path | None = None) -
 
     Raises: NotOffered for an id that is not there or has no text; SiteFileError; MalformedInstrument.
     """
-    bundled = [parse_instrument(read_bundled(name)) for name in BUNDLED]
+    bundled = read_bundled_instruments()
     instruments = {instrument.id: instrument for instrument in bundled}
     published = {instrument.id: instrument.bundle for instrument in bundled}
-    for instrument in _read_site(folder, instruments):
+    for instrument in _read_site(folder, dict(instruments)):
         instruments[instrument.id] = instrument
         published.setdefault(instrument.id, instrument.bundle)
     offered = tuple(offered)
@@ -216,6 +216,12 @@ def _read_own_instrument(path: Path) -> Instrument:
     if instrument.url.startswith(CANONICAL_BASE):
         raise SiteFileError(path, "its canonical stands under ours: use an address of your own")
     return instrument
+
+
+@cache
+def read_bundled_instruments() -> tuple[Instrument, ...]:
+    """Parse the instruments that ship, once a process. Raises: MalformedInstrument."""
+    return tuple(parse_instrument(read_bundled(name)) for name in BUNDLED)
 
 
 def read_bundled(instrument_id: str) -> bytes:

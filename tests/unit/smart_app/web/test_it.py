@@ -37,12 +37,15 @@ def test_jwks_is_a_key_set_for_anybody_even_without_keys(app: Flask) -> None:
     assert answer.json == {"keys": []}
 
 
-def test_definitions_are_read_by_type_and_id(browser: Browser) -> None:
-    answer = browser.get("/fhir/Questionnaire/phq-9")
+@pytest.mark.parametrize(
+    "name",
+    ["Questionnaire/phq-9", "Questionnaire/epds", "CodeSystem/screening", "StructureDefinition/cut-off"],
+)
+def test_definitions_are_read_by_type_and_id(browser: Browser, name: str) -> None:
+    answer = browser.get(f"/fhir/{name}")
 
     assert answer.headers["Content-Type"].startswith("application/fhir+json")
-    assert answer.json["resourceType"] == "Questionnaire"
-    assert answer.json["id"] == "phq-9"
+    assert f"{answer.json['resourceType']}/{answer.json['id']}" == name
 
 
 def test_a_definition_that_does_not_exist_is_an_operation_outcome(browser: Browser) -> None:
