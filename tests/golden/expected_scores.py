@@ -13,7 +13,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from tests.golden.naming import BASE, BORROWED_CODES, CHART_LABELS, LOCAL, REASONS, SCORE_NAMES, local_answer_code
+from tests.golden.naming import BASE, BORROWED_CODES, CHART_LABELS, LOCAL, REASONS, SCORE_NAMES, slug
 from tests.golden.published import (
     DATA,
     DECLINED,
@@ -25,7 +25,15 @@ from tests.golden.published import (
     read_published,
     shipped,
 )
-from tests.golden.triage import ASQ_LEVELS, CSSRS_LEVELS, ExpectedLevel, expected_asq, expected_cssrs
+from tests.golden.triage import (
+    ASQ_LEVELS,
+    CSSRS_LEVELS,
+    MDQ_LEVELS,
+    ExpectedLevel,
+    expected_asq,
+    expected_cssrs,
+    expected_mdq,
+)
 from tests.golden.vectors import vectors
 
 PARTIES = {
@@ -48,7 +56,7 @@ def build_golden_response(published: Published, given: Given) -> dict[str, Any]:
     for item in published.items:
         answer = given.get(item.link_id)
         if isinstance(answer, int):
-            items.append({"linkId": item.link_id, "answer": [{"valueCoding": answer_coding(published, item, answer)}]})
+            items.append({"linkId": item.link_id, "answer": [{"valueCoding": answer_coding(item, answer)}]})
         elif answer == DECLINED:
             url = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
             items.append({"linkId": item.link_id, "extension": [{"url": url, "valueCode": "asked-declined"}]})
@@ -61,13 +69,13 @@ def build_golden_response(published: Published, given: Given) -> dict[str, Any]:
     }
 
 
-def answer_coding(published: Published, item: PublishedItem, value: int) -> dict[str, str]:
-    """The answer's LOINC code where confirmed, else our local one."""
+def answer_coding(item: PublishedItem, value: int) -> dict[str, str]:
+    """The answer's LOINC code where confirmed, else our local one; no display where the words are licensed."""
     option = item.option(value)
-    if option.loinc is not None:
-        return {"system": LOINC, "code": option.loinc, "display": option.text}
-    (fact,) = [fact for fact in published.facts["items"] if fact["linkId"] == item.link_id]
-    return {"system": LOCAL, "code": local_answer_code(fact["options_ref"], option.text), "display": option.text}
+    coding = (
+        {"system": LOCAL, "code": option.local} if option.loinc is None else {"system": LOINC, "code": option.loinc}
+    )
+    return coding if option.text is None else {**coding, "display": option.text}
 
 
 def build_expected_score(published: Published, given: Given) -> dict[str, Any]:
@@ -93,7 +101,7 @@ def expected_score(
     published: Published, score: PublishedScore, given: Given, *, gender: str | None = None
 ) -> dict[str, Any]:
     """One entry of `scores`; `gender` where the patient's is known."""
-    low, high = bounds(published, score, given)
+    low, high = bounds(published, score, given, gender)
     value = low if low == high else None
     if value is None and score.blanks_count_zero and _count_missing(score, given) <= score.max_missing:
         # The author's own rule gives a total; what it screens as is still decided by what the blanks could be.
@@ -147,6 +155,11 @@ class LevelResult:
     highest: int
     level: ExpectedLevel
 
+    @property
+    def slug(self) -> str:
+        """The level's word as its local code ends."""
+        return slug(self.level.label or "")
+
     def to_json(self) -> dict[str, Any]:
         """Give the entry."""
         low, high = self.level.low, self.level.high
@@ -172,22 +185,24 @@ def level_of(published: Published, given: Given) -> LevelResult | None:
         coding = {"system": LOINC, "code": fact["code"], "display": fact["display"]}
         level = expected_cssrs(given)
         return LevelResult(id="c-ssrs-screener-level", coding=coding, highest=len(CSSRS_LEVELS) - 1, level=level)
+    if published.id == "mdq":
+        coding = {"system": LOCAL, "code": "mdq-result", "display": SCORE_NAMES["mdq-result"]}
+        return LevelResult(id="mdq-result", coding=coding, highest=len(MDQ_LEVELS) - 1, level=expected_mdq(given))
     return None
 
 
 def screen(score: PublishedScore, low: int, high: int, gender: str | None = None) -> bool | None:
     """Positive where every cut-off that may hold is surely reached, negative where surely none is, else not known."""
-    edges = [
-        cutoff.at_least
+    holding = [
+        cutoff
         for cutoff in score.cutoffs
         if cutoff.default and (cutoff.gender is None or gender is None or cutoff.gender == gender)
     ]
-    if not edges:
-        return None
-    return True if low >= max(edges) else False if high < min(edges) else None
+    met = {cutoff.is_met(value) for cutoff in holding for value in range(low, high + 1, score.factor)}
+    return met.pop() if len(met) == 1 else None
 
 
-def bounds(published: Published, score: PublishedScore, given: Given) -> tuple[int, int]:
+def bounds(published: Published, score: PublishedScore, given: Given, gender: str | None = None) -> tuple[int, int]:
     """The lowest and the highest score over every way to answer what is open.
 
     Items that decide what is asked are tried in every combination; given those, each other item adds its lowest to
@@ -195,21 +210,26 @@ def bounds(published: Published, score: PublishedScore, given: Given) -> tuple[i
     """
     lows, highs = [], []
     for filled in _completions(published, given):
-        points = [_span(published, score, link_id, filled) for link_id in score.link_ids]
+        points = [_span(published, score, link_id, filled, gender) for link_id in score.link_ids]
         lows.append(sum(low for low, _ in points))
         highs.append(sum(high for _, high in points))
     return min(lows), max(highs)
 
 
-def _span(published: Published, score: PublishedScore, link_id: str, filled: Given) -> tuple[int, int]:
+def _span(
+    published: Published, score: PublishedScore, link_id: str, filled: Given, gender: str | None
+) -> tuple[int, int]:
     item = published.item(link_id)
-    possible = sorted(score.points(option.value) for option in item.options)
-    if not published.is_asked(item, filled):
-        return score.points(min(option.value for option in item.options)), possible[0]
-    answer = filled.get(link_id)
-    if isinstance(answer, int):
-        return score.points(answer), score.points(answer)
-    return possible[0], possible[-1]
+    lowest, highest = min(option.value for option in item.options), max(option.value for option in item.options)
+    if published.is_asked(item, filled):
+        answer = filled.get(link_id)
+        if isinstance(answer, int):
+            lowest = highest = answer
+        elif item.only_for is not None and gender in {"male", "female"} and gender != item.only_for:
+            highest = lowest
+    else:
+        highest = lowest
+    return score.points(lowest), score.points(highest)
 
 
 def _completions(published: Published, given: Given) -> Iterator[Given]:
@@ -229,17 +249,23 @@ def _completions(published: Published, given: Given) -> Iterator[Given]:
 
 
 def expected_alerts(published: Published, given: Given) -> Iterator[dict[str, Any]]:
-    """One alert per risk rule that fires, and per risk item that is asked and without answer at hand-in."""
+    """One alert per risk rule that fires, and per risk item that is asked and without answer at hand-in.
+
+    The alerts of a triage instrument all say the level that the form has reached.
+    """
+    level = level_of(published, given)
+    reached = level.level.label if level is not None and level.level.low > 0 else None
     for number, risk in enumerate(published.risks, 1):
         item = published.item(risk.link_id)
         answer = given.get(risk.link_id)
         alert = {"id": f"{published.id}-risk-{number}", "linkId": risk.link_id}
         if isinstance(answer, int):
             if answer >= risk.at_least:
-                yield {**alert, "level": risk.level, "reason": REASONS[published.id, risk.link_id]}
+                yield {**alert, "level": reached or risk.level, "reason": REASONS[published.id, risk.link_id]}
         elif published.is_asked(item, given):
             word = "declined" if answer == DECLINED else "not answered"
-            yield {**alert, "level": "risk not known", "reason": f"Item {item.number} {word}"}
+            unknown = f"risk not known: {reached}" if reached else "risk not known"
+            yield {**alert, "level": unknown, "reason": f"Item {item.number} {word}"}
 
 
 def expected_files() -> dict[Path, dict[str, Any]]:

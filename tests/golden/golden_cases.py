@@ -42,7 +42,11 @@ def load_json(path: Path) -> dict[str, Any]:
 
 
 def sign_case(case: Path, instrument: Instrument) -> SignedResult:
-    parsed = parse_response((case / "response.json").read_bytes(), instrument).value
+    return sign_answers((case / "response.json").read_bytes(), instrument)
+
+
+def sign_answers(response: bytes | dict[str, Any], instrument: Instrument) -> SignedResult:
+    parsed = parse_response(response, instrument).value
     report = score_answers(instrument, parsed.answers, handed_in=parsed.handed_in).value
     common: dict[str, Any] = {
         "instrument": instrument,

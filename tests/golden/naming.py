@@ -41,6 +41,14 @@ SCORE_NAMES = {
     "audit-dependence": "AUDIT dependence score",
     "audit-problems": "AUDIT alcohol-related problems score",
     "phq-15-count": "PHQ-15 number of symptoms rated 2 (bothered a lot)",
+    "who-5-total": "WHO-5 raw score (0 to 25)",
+    "who-5-percentage": "WHO-5 percentage score (raw score times 4)",
+    "isi-total": "ISI total score",
+    "mdq-total": "MDQ part 1: number of Yes",
+    "mdq-result": "MDQ result",
+    "asrs-v1.1-a-total": "ASRS v1.1 part A total score (0 to 24)",
+    "oasis-total": "OASIS total score",
+    "whodas-12-total": "WHODAS 2.0 12-item simple sum (items 0 to 4)",
     "psc-17-total": "PSC-17 total score",
     "psc-17-internalizing": "PSC-17 internalizing subscale score",
     "psc-17-attention": "PSC-17 attention subscale score",
@@ -66,6 +74,19 @@ CHART_LABELS = {
     "Low somatic symptom severity": "low range",
     "Medium somatic symptom severity": "medium range",
     "High somatic symptom severity": "high range",
+    "No problems reported": "no problems reported",
+    "Low level": "low range",
+    "Moderate level": "moderate range",
+    "Substantial level": "substantial range",
+    "Severe level": "severe range",
+    "No clinically significant insomnia": "lowest range",
+    "Subthreshold insomnia": "subthreshold range",
+    "Clinical insomnia (moderate severity)": "moderate range",
+    "Clinical insomnia (severe)": "severe range",
+    "Low negative": "low negative range",
+    "High negative": "high negative range",
+    "Low positive": "low positive range",
+    "High positive": "high positive range",
     "Likely to be well": "lowest range",
     "Likely to have a mild disorder": "mild range",
     "Likely to have a moderate disorder": "moderate range",
@@ -94,6 +115,10 @@ AGES: dict[str, tuple[int | None, int | None]] = {
     "Age 8 and older: youth and adult medical patients": (8, None),
     "Adults in primary care, first validated in veterans": (18, None),
     "Adults": (18, None),
+    "Adults and adolescents": (18, None),
+    "Age 9 years and older (recall), general and clinical": (18, None),
+    "Adolescents and adults (about 11-12 years and older); other forms exist for young children": (12, None),
+    "Perinatal: pregnancy and the first year after birth; also partners": (None, None),
     "Adults 18+": (18, None),
     "Adults; adolescents in surveys": (18, None),
     "Adults, primary care": (18, None),
@@ -102,6 +127,12 @@ AGES: dict[str, tuple[int | None, int | None]] = {
         16,
     ),
 }
+# Answer lists with licensed words that several items share → how their local codes begin.
+SHARED_ANSWERS = {"time-5-0": "who5-answer"}
+# (instrument, points) of a cut-off that is published for some ages only → those ages.
+AGED_CUTOFFS = {("phq-9", 11): (13, 17), ("phq-a", 11): (13, 17)}
+# (linkId, LOINC code) in foreign data → the value of the option that it stands for.
+EQUIVALENT_ANSWERS = {("gad7-2", "LA18938-3"): 2, ("gad2-2", "LA18938-3"): 2, ("phq4-2", "LA18938-3"): 2}
 # Instructions that differ from the fact file's text, which there is a note or a description for staff.
 INSTRUCTIONS = {
     "pcl-5": "Below is a list of problems that people sometimes have in response to a very stressful experience. "
@@ -118,6 +149,8 @@ REASONS = {
     ("phq-a", "phqa-9"): "Any answer above “Not at all”",
     ("phq-a", "phqa-12"): "Yes to serious thoughts in the past month about ending life",
     ("phq-a", "phqa-13"): "Yes to ever having attempted suicide",
+    ("epds", "epds-10"): "Any answer above the lowest",
+    **{("c-ssrs-screener", f"cssrs-{n}"): f"Yes to item {n}" for n in ("1", "2", "3", "4", "5", "6", "6a")},
     ("asq", "asq-1"): "Yes to item 1",
     ("asq", "asq-2"): "Yes to item 2",
     ("asq", "asq-3"): "Yes to item 3",

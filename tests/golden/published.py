@@ -7,12 +7,12 @@ read here once, beside those words, and a fact file whose words change is refuse
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.golden.naming import SUBSCALES
+from tests.golden.naming import SHARED_ANSWERS, SUBSCALES, local_answer_code
 
 DATA = Path(__file__).parent.parent / "data"
 FACTS = DATA / "facts"
@@ -26,16 +26,23 @@ Asked = Callable[[Given], bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedOption:
-    """One answer; `loinc` only where the code is confirmed."""
+    """One answer; `loinc` only where the code is confirmed; `local` is the code of ours where it is not.
+
+    `text` is None where the wording is licensed.
+    """
 
     value: int
-    text: str
+    text: str | None
     loinc: str | None
+    local: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedItem:
-    """One question, in print order; `asked` tells whether the answers so far call for it; None: always."""
+    """One question, in print order; `asked` tells whether the answers so far call for it; None: always.
+
+    `only_for`: the sex that it applies to; left blank by another, it counts as lowest.
+    """
 
     link_id: str
     text: str | None
@@ -44,6 +51,7 @@ class PublishedItem:
     options: tuple[PublishedOption, ...]
     asked: Asked | None
     gates: tuple[str, ...]
+    only_for: str | None = None
 
     @property
     def number(self) -> str:
@@ -58,12 +66,20 @@ class PublishedItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedCutoff:
-    """Positive at so many points; `default`: the first that the facts list decides, others are a site's choice."""
+    """Positive at so many points or more, with `or_fewer` at so many or fewer.
+
+    `default`: the first that the facts list decides, others are a site's choice.
+    """
 
     at_least: int
     meaning: str
     default: bool
     gender: str | None = None
+    or_fewer: bool = False
+
+    def is_met(self, value: int) -> bool:
+        """Tell whether the value screens positive."""
+        return value <= self.at_least if self.or_fewer else value >= self.at_least
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +102,14 @@ class PublishedScore:
     cutoffs: tuple[PublishedCutoff, ...] = ()
     loinc: tuple[str, str | None] | None = None
     counts_from: int | None = None
+    factor: int = 1
     max_missing: int = 0
     missing_owner: str | None = None
     blanks_count_zero: bool = False
 
     def points(self, value: int) -> int:
         """What one answered item adds."""
-        return value if self.counts_from is None else int(value >= self.counts_from)
+        return value * self.factor if self.counts_from is None else int(value >= self.counts_from)
 
     def band(self, value: int) -> PublishedBand | None:
         """Give the range that holds the value."""
@@ -129,10 +146,10 @@ class Published:
 
     @property
     def needed(self) -> tuple[PublishedItem, ...]:
-        """The items without which a result is incomplete: scored ones, their gates, risk items."""
+        """The items without which a result is incomplete: scored ones, their gates, what a level asks, risk items."""
         scored = {link_id for score in self.scores for link_id in score.link_ids}
         gates = {gate for item in self.items if item.link_id in scored for gate in item.gates}
-        wanted = scored | gates | {risk.link_id for risk in self.risks}
+        wanted = scored | gates | set(LEVEL_ITEMS.get(self.id, ())) | {risk.link_id for risk in self.risks}
         return tuple(item for item in self.items if item.link_id in wanted)
 
 
@@ -171,18 +188,39 @@ def confirmed_loinc(fact: dict[str, Any] | None) -> str | None:
 
 def _item(fact: dict[str, Any], facts: dict[str, Any]) -> PublishedItem:
     asked, gates = _asked(fact, facts)
+    options = tuple(_option(option, fact) for option in facts["option_sets"][fact["options_ref"]]["options"])
+    if fact["reverse_scored"] and not _is_licensed(options[0]):
+        # DAST-10 item 3: No scores 1. Where the values stand with licensed words, only the printed order is reversed.
+        options = tuple(replace(option, value=len(options) - 1 - option.value) for option in options)
+    elif fact["reverse_scored"]:
+        options = options[::-1]
     return PublishedItem(
         link_id=fact["linkId"],
         text=fact["text"],
         loinc=confirmed_loinc(fact["loinc"]),
         scored=fact["scored"],
-        options=tuple(
-            PublishedOption(value=option["value"], text=option["text"], loinc=confirmed_loinc(option["loinc_answer"]))
-            for option in facts["option_sets"][fact["options_ref"]]["options"]
-        ),
+        options=options,
         asked=asked,
         gates=gates,
+        only_for="female" if any(condition.get("rule") == "women only" for condition in fact["enable_when"]) else None,
     )
+
+
+def _option(option: dict[str, Any], fact: dict[str, Any]) -> PublishedOption:
+    licensed = option["text"].startswith("(item specific")
+    answers = SHARED_ANSWERS.get(fact["options_ref"], f"{fact['linkId']}-answer")
+    return PublishedOption(
+        value=option["value"],
+        text=None if licensed or fact["options_ref"] in SHARED_ANSWERS else option["text"],
+        loinc=confirmed_loinc(option["loinc_answer"]),
+        local=f"{answers}-{option['value']}"
+        if licensed or fact["options_ref"] in SHARED_ANSWERS
+        else local_answer_code(fact["options_ref"], option["text"]),
+    )
+
+
+def _is_licensed(option: PublishedOption) -> bool:
+    return option.text is None
 
 
 def _number(given: Given, link_id: str) -> int:
@@ -204,10 +242,6 @@ _RULES: dict[str, tuple[Callable[[dict[str, Any]], tuple[str, ...]], Callable[[G
     "WHO interview skip: go from item 1 = Never to items 9-10; and skip items 4-8 when items 2 + 3 sum to 0": (
         lambda facts: ("audit-2", "audit-3"),
         lambda given, gates: any(_number(given, gate) > 0 for gate in gates),
-    ),
-    "more than one Yes in part 1": (
-        lambda facts: tuple(item["linkId"] for item in facts["items"] if item["scored"]),
-        lambda given, gates: sum(_number(given, gate) for gate in gates) > 1,
     ),
 }
 
@@ -231,24 +265,26 @@ def _asked(fact: dict[str, Any], facts: dict[str, Any]) -> tuple[Asked | None, t
     ]
     if condition["operator"] == "=":
         return (lambda given: given.get(gate) == value), (gate,)
-    # R4: no answer is unequal to every answer, so that whoever left the first question open is asked the others.
-    return (lambda given: given.get(gate) != value), (gate,)
+    # While the first question is open nothing is asked: R4 leaves unequal to nothing open, and engines differ.
+    return (lambda given: isinstance(given.get(gate), int) and given[gate] != value), (gate,)
 
 
 # Skips that the fact file calls optional and that the instrument nevertheless takes, for its total counts them.
 TAKES_OPTIONAL_SKIPS = frozenset({"audit", "audit-c"})
+# Conditions that the instrument does not take: MDQ asks part 2 of everybody, as its paper form does.
+_ALWAYS_ASKED = frozenset({"more than one Yes in part 1", "women only"})
 
 
 def _left_open(condition: dict[str, Any], facts: dict[str, Any]) -> bool:
-    if condition.get("rule") == "women only":
-        # By anatomy or choice, not by administrative gender alone: nobody is kept from the item.
+    if condition.get("rule") in _ALWAYS_ASKED:
+        # Women only: by anatomy or choice, not by administrative gender alone, so that nobody is kept from the item.
         return True
     return bool(condition.get("optional")) and facts["id"] not in TAKES_OPTIONAL_SKIPS
 
 
 def _scores(facts: dict[str, Any], items: tuple[PublishedItem, ...]) -> Iterator[PublishedScore]:
     scoring = facts["scoring"]
-    if scoring["range"] is None:
+    if scoring["range"] is None or facts["id"] in NO_TOTAL:
         return
     missing = scoring["missing"]
     rule = {
@@ -260,7 +296,7 @@ def _scores(facts: dict[str, Any], items: tuple[PublishedItem, ...]) -> Iterator
     yield PublishedScore(
         id=f"{facts['id']}-total",
         link_ids=tuple(item.link_id for item in items if item.scored),
-        range=tuple(scoring["range"]),
+        range=tuple(scoring[_RANGES.get(facts["id"], "range")]),
         bands=_bands(facts),
         cutoffs=cutoffs.pop("total", ()),
         loinc=_loinc(facts["loinc"]["total"]),
@@ -279,6 +315,14 @@ def _scores(facts: dict[str, Any], items: tuple[PublishedItem, ...]) -> Iterator
             cutoffs=cutoffs.pop(name, ()),
             loinc=_loinc(code),
         )
+    if (share := cutoffs.pop("percentage", None)) is not None:
+        yield PublishedScore(
+            id=f"{facts['id']}-percentage",
+            link_ids=tuple(item.link_id for item in items if item.scored),
+            range=(0, 100),
+            cutoffs=share,
+            factor=4,
+        )
     if (counted := cutoffs.pop("count", None)) is not None:
         count = sum(item.scored for item in items)
         yield PublishedScore(
@@ -290,6 +334,14 @@ def _scores(facts: dict[str, Any], items: tuple[PublishedItem, ...]) -> Iterator
         )
     if cutoffs:
         raise ValueError(f"{facts['id']}: cut-offs of no score: {sorted(cutoffs)}")
+
+
+# MDQ: parts 2 and 3, which only its result looks at.
+LEVEL_ITEMS = {"mdq": ("mdq-2", "mdq-3")}
+# PROMIS: neither its total nor the table of T scores is confirmed.
+NO_TOTAL = frozenset({"promis-depression-4a"})
+# ASRS: the count of threshold items is not confirmed, the sum of 0 to 24 is what its update scores.
+_RANGES = {"asrs-v1.1-a": "alternative_range"}
 
 
 def _loinc(fact: dict[str, Any] | None) -> tuple[str, str | None] | None:
@@ -309,11 +361,18 @@ def _bands(facts: dict[str, Any]) -> tuple[PublishedBand, ...]:
 _AT_LEAST = re.compile(
     r"(?P<scale>total|anxiety|depression|internalizing|attention|externalizing)( subscale)? >= (?P<n>\d+)"
 )
-# Cut-offs that a fact file words otherwise: the words → (score, at least, gender).
+# Cut-offs that a fact file words otherwise: the words → (score, points, gender or direction).
 _WORDED: dict[str, tuple[tuple[str, int, str | None], ...]] = {
     "men: total >= 4; women: total >= 3": (("total", 4, "male"), ("total", 3, "female")),
     "total >= 31 to 33 (33 is the common default)": (("total", 33, None), ("total", 31, None)),
     "3 or more items rated 2": (("count", 3, None),),
+    "sum 0-24 >= 14": (("total", 14, None),),
+    "percentage <= 50 (raw < 13)": (("total", 12, "or fewer"), ("percentage", 50, "or fewer")),
+    # What is no cut-off of a total: a rule of three answers, and a count that is not confirmed.
+    "4 or more threshold items": (),
+    "7 or more Yes in item 1 AND item 2 Yes AND item 3 moderate or serious": (),
+    "any of items 1-4 Yes": (),
+    "any item Yes": (),
 }
 
 
@@ -324,11 +383,14 @@ def _cutoffs(facts: dict[str, Any]) -> Iterator[tuple[str, tuple[PublishedCutoff
             continue
         match = _AT_LEAST.fullmatch(fact["rule"])
         read = ((match["scale"], int(match["n"]), None),) if match else _WORDED[fact["rule"]]
-        for scale, at_least, gender in read:
+        for scale, points, whom in read:
             known = found.setdefault(scale, [])
+            fewer = whom == "or fewer"
+            gender = None if fewer else whom
             first = all(cutoff.gender is not None and cutoff.gender != gender for cutoff in known)
-            cutoff = PublishedCutoff(at_least=at_least, meaning=fact["meaning"], default=first, gender=gender)
-            known.append(cutoff)
+            known.append(
+                PublishedCutoff(at_least=points, meaning=fact["meaning"], default=first, gender=gender, or_fewer=fewer)
+            )
     for scale, cutoffs in found.items():
         yield scale, tuple(cutoffs)
 

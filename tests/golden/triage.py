@@ -13,6 +13,7 @@ from tests.golden.published import Given
 ASQ_LEVELS = ("negative", "non-acute positive", "acute positive")
 ASQ_OPEN = "positive, acuity not known"
 CSSRS_LEVELS = ("none", "low", "moderate", "high")
+MDQ_LEVELS = ("negative", "positive")
 YES, NO = 1, 0
 
 
@@ -61,6 +62,18 @@ def expected_cssrs(given: Given) -> ExpectedLevel:
     if low == high:
         return ExpectedLevel(low=low, high=high, label=CSSRS_LEVELS[low])
     return ExpectedLevel(low=low, high=high, label=f"at least {CSSRS_LEVELS[low]}, incomplete" if low else None)
+
+
+def expected_mdq(given: Given) -> ExpectedLevel:
+    """MDQ: 7 or more Yes in part 1, Yes to part 2, and a moderate or serious problem in part 3; all three decide."""
+    part_1 = [given.get(f"mdq-1-{number}") for number in range(1, 14)]
+    yes, open_items = part_1.count(YES), sum(not isinstance(answer, int) for answer in part_1)
+    part_2, part_3 = given.get("mdq-2"), given.get("mdq-3")
+    sure = yes >= 7 and part_2 == YES and isinstance(part_3, int) and part_3 >= 2
+    impossible = yes + open_items < 7 or part_2 == NO or (isinstance(part_3, int) and part_3 < 2)
+    if sure or impossible:
+        return ExpectedLevel(low=int(sure), high=int(sure), label=MDQ_LEVELS[int(sure)])
+    return ExpectedLevel(low=0, high=1, label=None)
 
 
 def _cssrs_completions(asked: dict[str, int]) -> Iterator[dict[str, int]]:

@@ -19,12 +19,14 @@ def _cases(published: Published) -> Iterator[tuple[str, Vector]]:
     yield "lowest", _each(published, 0)
     yield "highest", _each(published, -1)
     # With these and the two above, every option of every scored item is chosen once.
-    for place in range(1, max(len(item.options) for item in published.needed) - 1):
+    for place in range(1, max(len(item.options) for item in _asked_about(published)) - 1):
         yield f"every-item-{place}", _each(published, place)
     yield "all-missing", {}
-    if not published.scores:
+    if not published.scores and published.risks:
         yield from _levels(published)
         return
+    if published.id == "mdq":
+        yield from _mdq()
     for score in published.scores:
         prefix = "" if score.id.endswith("-total") else score.id.removeprefix(f"{published.id}-") + "-"
         yield from _edges(published, score, f"{prefix or 'total-'}")
@@ -48,6 +50,27 @@ def _levels(published: Published) -> Iterator[tuple[str, Vector]]:
         yield "not-acute", {**none, "asq-3": 1, "asq-5": 0}
         yield "acuity-not-known", {**none, "asq-3": 1, "asq-5": DECLINED}
         yield "refused-and-acute", {**none, "asq-2": DECLINED, "asq-5": 1}
+
+
+def _mdq() -> Iterator[tuple[str, Vector]]:
+    """Each of the three rules of its result just met, just missed and open."""
+
+    def answers(yes: int, part_2: int | None, part_3: int | None) -> Vector:
+        given: Vector = {f"mdq-1-{number}": int(number <= yes) for number in range(1, 14)}
+        return given | {link: v for link, v in (("mdq-2", part_2), ("mdq-3", part_3)) if v is not None}
+
+    yield "positive", answers(7, 1, 2)
+    yield "six-yes", answers(6, 1, 3)
+    yield "part-2-no", answers(13, 0, 3)
+    yield "minor-problem", answers(13, 1, 1)
+    yield "part-2-missing", answers(7, None, 2)
+    yield "part-3-missing", answers(7, 1, None)
+    yield "one-yes-missing", {link: value for link, value in answers(7, 1, 3).items() if link != "mdq-1-1"}
+
+
+def _asked_about(published: Published) -> tuple[PublishedItem, ...]:
+    """The items that a case answers: those that a result needs, all where there is no result."""
+    return published.needed or published.items
 
 
 def _edges(published: Published, score: PublishedScore, prefix: str) -> Iterator[tuple[str, Vector]]:
@@ -123,7 +146,7 @@ def _is_gate(published: Published, item: PublishedItem) -> bool:
 def _each(published: Published, place: int) -> Vector:
     """Every item that is asked at the same place of its options, by rising value; -1 is the highest."""
     answers: Vector = {}
-    for item in published.needed:
+    for item in _asked_about(published):
         if published.is_asked(item, answers):
             values = sorted(option.value for option in item.options)
             answers[item.link_id] = values[-1 if place < 0 else min(place, len(values) - 1)]

@@ -93,7 +93,7 @@ def test_item_observations_are_the_answers_by_the_facts_and_nothing_for_what_is_
         if isinstance(answer, int):
             assert found is not None
             (coding,) = found["valueCodeableConcept"]["coding"]
-            assert coding == answer_coding(published, item, answer)
+            assert coding == answer_coding(item, answer)
             assert "dataAbsentReason" not in found
         elif answer == DECLINED:
             assert found is not None

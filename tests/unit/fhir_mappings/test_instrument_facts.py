@@ -12,6 +12,7 @@ from tests.golden.expected_scores import answer_coding, score_coding
 from tests.golden.golden_cases import INSTRUMENT_FILES, ROOT
 from tests.golden.naming import AGES, CHART_LABELS, INSTRUCTIONS, LOCAL
 from tests.golden.published import FACTS, LOINC, defined, read_published, shipped
+from tests.golden.triage import expected_cssrs
 from tests.unit.fhir_mappings.factories import instrument_of
 
 ALL = [pytest.param(name, id=name) for name in defined()]
@@ -87,7 +88,7 @@ def test_items_have_the_confirmed_wording_codes_and_weights(name: str) -> None:
         assert item.scored is any(fact.link_id in score.link_ids for score in published.scores)
         assert [option.text for option in item.options] == [option.text for option in fact.options]
         assert [option.coding.to_json() for option in item.options] == [
-            answer_coding(published, fact, option.value) for option in fact.options
+            answer_coding(fact, option.value) for option in fact.options
         ]
         if item.scored:
             assert [option.weight for option in item.options] == [option.value for option in fact.options]
@@ -101,7 +102,15 @@ def test_licensed_wording_is_nowhere_in_a_definition_without_text(name: str) -> 
         if "linkId" in element and element["linkId"] in {item.link_id for item in published.items}:
             assert "text" not in element
             assert all("display" not in coding for coding in element.get("code", ()))
-    assert [item.link_id for item in instrument.items] == [item.link_id for item in published.items]
+    choices = [item for item in instrument.items if item.type == "choice"]
+    assert [item.link_id for item in choices] == [item.link_id for item in published.items]
+    for item, fact in zip(choices, published.items, strict=True):
+        assert item.coding is not None
+        expected = (LOCAL, fact.link_id) if fact.loinc is None else (LOINC, fact.loinc)
+        assert (item.coding.system, item.coding.code) == expected
+        assert [option.coding.to_json() for option in item.options] == [
+            answer_coding(fact, option.value) for option in fact.options
+        ]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -126,8 +135,10 @@ def test_score_ranges_bands_and_cutoffs_are_the_published_ones(name: str) -> Non
 @pytest.mark.parametrize("name", ALL)
 def test_risk_rules_are_the_published_ones(name: str) -> None:
     instrument, published = instrument_of(name), read_published(name)
+    # The C-SSRS facts say "see triage": the level that one Yes to this item alone makes.
     assert [(rule.link_id, rule.level) for rule in instrument.risk_rules] == [
-        (risk.link_id, risk.level) for risk in published.risks
+        (risk.link_id, expected_cssrs_alone(risk.link_id) if risk.level == "see triage" else risk.level)
+        for risk in published.risks
     ]
     assert instrument.asks_about_suicide is bool(published.risks)
 
@@ -145,6 +156,13 @@ def test_change_figures_are_published_ones_and_one_of_a_kind_is_in_use(name: str
     for score in instrument.scores:
         for kind in {c.kind for c in score.changes}:
             assert sum(c.default for c in score.changes if c.kind is kind) == 1
+
+
+def expected_cssrs_alone(link_id: str) -> str | None:
+    """The level where this item is the only Yes besides those without which it is not asked."""
+    answers = {f"cssrs-{number}": 0 for number in ("1", "2", "3", "4", "5", "6", "6a")} | {link_id: 1}
+    before = {"cssrs-3": "cssrs-2", "cssrs-4": "cssrs-2", "cssrs-5": "cssrs-2", "cssrs-6a": "cssrs-6"}
+    return expected_cssrs(answers | ({before[link_id]: 1} if link_id in before else {})).label
 
 
 def _figures(fact: dict[str, Any]) -> Iterator[tuple[Any, ...]]:

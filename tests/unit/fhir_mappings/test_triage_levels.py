@@ -50,7 +50,7 @@ def test_every_combination_has_the_published_level_alerts_and_open_items(name: s
         assert report["unanswered"] == [i for i in open_items if not isinstance(kept.get(i), int)], given
         assert {issue.code for issue in parsed.issues} == ({"disabled-item"} if kept != given else set()), given
         seen.add((report["scores"][0]["value"], tuple(report["scores"][0]["bounds"])))
-    assert len(seen) == {"asq": 4, "c-ssrs-screener": 10}[name]
+    assert len(seen) == {"asq": 4, "c-ssrs-screener": 9}[name]
 
 
 @pytest.mark.parametrize(

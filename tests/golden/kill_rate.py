@@ -1,0 +1,70 @@
+"""How many mutated instruments are told from the published one by what they do.
+
+    python -m tests.golden.kill_rate                every mutant of every instrument, with the kill rate by kind
+
+A mutant is killed where it no longer loads, or scores, enables, judges or is written otherwise than published. No file
+is compared with another. Tests run a seeded sample of each kind (tests/conformance/test_mutation.py).
+"""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from random import Random
+
+from fhir_mappings.errors import MappingError
+from fhir_mappings.instrument import parse_instrument
+from tests.golden.behavior import find_difference
+from tests.golden.mutants import Mutant, mutants_of
+from tests.golden.published import DEFINITIONS, Published, defined, read_published
+
+
+def find_killer(mutant: Mutant, published: Published) -> str | None:
+    """Give what tells the mutant from the published instrument, None where nothing does."""
+    try:
+        instrument = parse_instrument(mutant.body)
+    except MappingError as error:
+        return f"load: {error.code}"
+    return find_difference(instrument, published)
+
+
+def all_mutants(name: str) -> Iterator[Mutant]:
+    """Give every mutant of an instrument."""
+    return mutants_of(json.loads((DEFINITIONS / f"{name}.json").read_text(encoding="utf-8")))
+
+
+def sample_mutants(name: str, each: int) -> list[Mutant]:
+    """Give so many mutants of each kind, always the same ones."""
+    by_kind: dict[str, list[Mutant]] = {}
+    for mutant in all_mutants(name):
+        by_kind.setdefault(mutant.kind, []).append(mutant)
+    random = Random(name)  # noqa: S311  # a repeatable choice, no secret
+    return [m for kind in sorted(by_kind) for m in random.sample(by_kind[kind], min(each, len(by_kind[kind])))]
+
+
+def survivors(name: str, mutants: Iterable[Mutant], tally: Counter[tuple[str, str]]) -> list[str]:
+    """Give the mutants that nothing kills; count the others by kind and killer."""
+    published = read_published(name)
+    alive = []
+    for mutant in mutants:
+        killer = find_killer(mutant, published)
+        tally[mutant.kind, "survived" if killer is None else killer.split(":")[0]] += 1
+        if killer is None:
+            alive.append(f"{name}: {mutant.kind}, {mutant.change}")
+    return alive
+
+
+def main() -> None:
+    tally: Counter[tuple[str, str]] = Counter()
+    alive = [line for name in defined() for line in survivors(name, all_mutants(name), tally)]
+    total = sum(tally.values())
+    for kind in sorted({kind for kind, _ in tally}):
+        killers = ", ".join(f"{count} by {by}" for (of, by), count in sorted(tally.items()) if of == kind)
+        sys.stdout.write(f"{kind}: {killers}\n")
+    killed = total - len(alive)
+    sys.stdout.write("\n".join([*alive, f"{killed} of {total} killed ({100 * killed / total:.1f} %)"]) + "\n")
+    sys.exit(1 if alive else 0)
+
+
+if __name__ == "__main__":
+    main()
