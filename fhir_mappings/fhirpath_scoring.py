@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
+from importlib import import_module
 from typing import Any, Final
 
 from fhir_mappings.answers import Answers, AnswerStatus, find_status, is_enabled, keep_enabled
@@ -113,18 +114,23 @@ class _Run:
             self.issues.append(_issue(code, _at(link_id), text, severity))
 
     def _has_open_item(self, named: frozenset[str]) -> bool:
-        """Tell whether an item is open that the expression names; where it names none, any that somebody answers."""
-        items = [item for item in self.instrument.items if item.link_id in named]
-        items = items or [item for item in self.instrument.items if item.is_given]
+        """Tell whether an item is open that the expression names, itself or all of its group.
+
+        One that names nothing of the Questionnaire waits for all that somebody answers.
+        """
+        items = self.instrument.items
+        asked = [item for item in items if item.link_id in named] or [
+            item for item in items if item.is_given and (not named or named.intersection(item.parents))
+        ]
         return any(
             find_status(self.answers, item.link_id) is not AnswerStatus.ANSWERED
-            for item in items
+            for item in asked
             if is_enabled(item, self.answers)
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class ExpressionPlan:
     """What is read once per Questionnaire: its variables in order, and its linkIds."""
 
     variables: tuple[tuple[str, str], ...]
@@ -144,9 +150,13 @@ class _Plan:
 
 
 @lru_cache(maxsize=256)
-def _plan(instrument: Instrument) -> _Plan:
-    questionnaire = Element(instrument.questionnaire, "Questionnaire", MalformedInstrument)
-    return _Plan(
+def _plan(instrument: Instrument) -> ExpressionPlan:
+    return plan_expressions(Element(instrument.questionnaire, "Questionnaire", MalformedInstrument))
+
+
+def plan_expressions(questionnaire: Element) -> ExpressionPlan:
+    """Read what a Questionnaire's expressions may name. Raises: the element's error."""
+    return ExpressionPlan(
         variables=tuple(find_variables(questionnaire)),
         link_ids=frozenset(element.string("linkId") for element, _ in walk_items(questionnaire)),
     )
@@ -188,11 +198,25 @@ def _compile(expression: str) -> Callable[[Json, Mapping[str, Any]], Sequence[An
     import fhirpathpy  # noqa: PLC0415  # see above
     from fhirpathpy.models import models  # noqa: PLC0415  # see above
 
+    _check_syntax(expression)
     table = {name: {"fn": function, "arity": {0: []}} for name, function in _FUNCTIONS.items()}
     compiled: Callable[[Json, Mapping[str, Any]], Sequence[Any]] = fhirpathpy.compile(
         expression, models["r4"], {"userInvocationTable": table}
     )
     return compiled
+
+
+def _check_syntax(expression: str) -> None:
+    """Refuse what the engine's own parser would mend or leave out: it stops where the text makes no sense any more."""
+    grammar: Any = import_module("fhirpathpy.parser")  # generated, without types
+    lexer = grammar.FHIRPathLexer(grammar.InputStream(expression))
+    lexer.recover = grammar.recover
+    parser = grammar.FHIRPathParser(grammar.CommonTokenStream(lexer))
+    for recognizer in (lexer, parser):
+        recognizer.removeErrorListeners()
+    parser.entireExpression()
+    if parser.getNumberOfSyntaxErrors():
+        raise ValueError("not a whole FHIRPath expression")
 
 
 def _weights(nodes: list[Any]) -> list[Points]:

@@ -36,7 +36,7 @@ def parse_answer_text(item: Item, text: str) -> tuple[AnswerValue, ...]:
 
 
 def check_values(item: Item, values: Sequence[AnswerValue]) -> None:
-    """Hold an answer to the item's limits. Raises: UnfitAnswer, UnknownOption."""
+    """Hold an answer to the item's limits, as far as the two can be compared. Raises: UnfitAnswer, UnknownOption."""
     if len(values) > 1 and not item.repeats:
         raise UnfitAnswer(item.link_id, "takes one answer")
     for value in values:
@@ -44,9 +44,9 @@ def check_values(item: Item, values: Sequence[AnswerValue]) -> None:
             item.get_option(value.code, value.system)
         if isinstance(value, str) and item.max_length is not None and len(value) > item.max_length:
             raise UnfitAnswer(item.link_id, f"longer than {item.max_length} characters")
-        if item.min_value is not None and find_order(value, item.min_value) not in (0, 1):
+        if item.min_value is not None and find_order(value, item.min_value) == -1:
             raise UnfitAnswer(item.link_id, f"below {say_value(item.min_value)}")
-        if item.max_value is not None and find_order(value, item.max_value) not in (0, -1):
+        if item.max_value is not None and find_order(value, item.max_value) == 1:
             raise UnfitAnswer(item.link_id, f"above {say_value(item.max_value)}")
 
 

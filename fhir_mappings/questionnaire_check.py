@@ -294,7 +294,10 @@ def _check_cycles(check: _Check) -> None:
 
 def _needed(*elements: Element) -> set[str]:
     """Give the linkIds that an item's conditions and those of what holds it name."""
-    return {condition.string("question") for element in elements for condition in element.children("enableWhen")}
+    own = elements[0].string("linkId")
+    named = {condition.string("question") for element in elements[1:] for condition in element.children("enableWhen")}
+    # That an item names itself is told where it does.
+    return named | {condition.string("question") for condition in elements[0].children("enableWhen")} - {own}
 
 
 def _named(element: Element) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 
 from fhir_mappings.administration import Administration, Mode, Party
 from fhir_mappings.answer_value import AnswerValue, build_value
-from fhir_mappings.answers import Answers, AnswerStatus, find_status, is_enabled
+from fhir_mappings.answers import Answers, AnswerStatus, find_status, is_enabled, keep_enabled
 from fhir_mappings.instrument import Instrument, Item, Points
 from fhir_mappings.item_answer import say_values
 from fhir_mappings.narrative import build_narrative
@@ -57,6 +57,7 @@ def build_response(
     Shapes: linkId → Answer; `status` an R4 QuestionnaireResponse.status; `identifier` our UUID or None. A score item
     is included where `report` knows its value and no rule for missing items made it. Pure.
     """
+    answers = keep_enabled(instrument.items, answers)
     resource: Json = {"resourceType": "QuestionnaireResponse"}
     if profile:
         resource["meta"] = {"profile": [US_CORE_RESPONSE]}

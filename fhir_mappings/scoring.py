@@ -91,7 +91,7 @@ def _add_up(
             sums.append(AnswerSum(low, low, high, () if low == high else definition.item_link_ids, foreign))
         else:
             expressions[definition.link_id] = definition.expression
-            sums.append(AnswerSum(0, *definition.range, definition.item_link_ids, ()))
+            sums.append(AnswerSum(0, *definition.range, (definition.link_id, *definition.item_link_ids), ()))
     if not expressions:
         return sums
     known = {

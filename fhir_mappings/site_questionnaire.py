@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
-from fhir_mappings.calculation import Calculation, Underivable, build_expression, find_calculation, find_named_items
+from fhir_mappings.calculation import Calculation, Underivable, build_expression, find_calculation
 from fhir_mappings.element import Element
 from fhir_mappings.errors import Issue, MalformedInstrument, MappingError, Severity
+from fhir_mappings.fhirpath_scoring import ExpressionPlan, plan_expressions
 from fhir_mappings.instrument import Instrument, parse_age_range, parse_instrument
 from fhir_mappings.questionnaire import Item, find_instruction, is_calculated, parse_items, walk_items
 from fhir_mappings.questionnaire_check import check_questionnaire
@@ -112,14 +113,16 @@ def _build(root: Element, instrument_id: str | None) -> Instrument:
 
 
 def _parse_scores(root: Element, url: str, items: Mapping[str, Item]) -> Iterator[ScoreDefinition]:
+    plan = plan_expressions(root)
     for element, _ in walk_items(root):
         if is_calculated(element) and element.string("type") in ("integer", "decimal"):
-            yield _parse_score(element, url, items)
+            yield _parse_score(element, url, items, plan)
 
 
-def _parse_score(element: Element, url: str, items: Mapping[str, Item]) -> ScoreDefinition:
+def _parse_score(element: Element, url: str, items: Mapping[str, Item], plan: ExpressionPlan) -> ScoreDefinition:
     link_id = element.string("linkId")
     expression = element.extension(CALCULATED_EXPRESSION).child("valueExpression").string("expression")
+    named = plan.names(expression)
     label = element.find_string("text") or link_id
     unit = element.find_extension(UNIT)
     definition = ScoreDefinition(
@@ -131,7 +134,7 @@ def _parse_score(element: Element, url: str, items: Mapping[str, Item]) -> Score
         unit=_POINTS if unit is None else unit.child("valueCoding").string("code"),
         link_id=link_id,
         label=label,
-        item_link_ids=tuple(name for name in find_named_items(expression) if name in items),
+        item_link_ids=tuple(link_id for link_id in items if link_id in named),
         range=UNBOUNDED,
         bands=(),
         cutoffs=(),
