@@ -66,7 +66,8 @@ def answers_from(instrument: Instrument, places: list[int]) -> dict[str, Answer]
     """An answer to each item by its place, -1 for declined, -2 for not reached."""
     given: list[Given] = []
     for item, place in zip(instrument.items, places, strict=False):
-        given.append(None if place == -2 else DECLINED if place == -1 else place % max(len(item.options), 1))
+        reached = place != -2 and item.options
+        given.append(None if not reached else DECLINED if place == -1 else place % len(item.options))
     return answers_of(instrument, given)
 
 
