@@ -1,8 +1,8 @@
 """HL7's validator finds no error in what we ship and what we write, and each check is first seen to fail.
 
-US Core 6.1, the R4 extensions package and SDC are loaded, our own definitions too, and every QuestionnaireResponse is
-checked against its own Questionnaire. LOINC codes and displays are not checked here (no terminology server): the fact
-files do that in tests/unit/fhir_mappings/test_instrument_facts.py.
+US Core 6.1 or 8.0, the R4 extensions package and SDC are loaded, our own definitions too, and every response is checked
+against its own Questionnaire. LOINC codes and displays are not checked here (no terminology server): the fact files do
+that in tests/unit/fhir_mappings/test_instrument_facts.py.
 """
 
 import json
@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.validator.resident import ResidentValidator, missing_prerequisite
-from tests.golden.golden_cases import CASES, INSTRUMENT_FILES, ROOT, load_json
+from tests.conformance.telling_resources import find_written
+from tests.conformance.validator.resident import US_CORE_PACKAGES, ResidentValidator, missing_prerequisite
+from tests.golden.golden_cases import INSTRUMENT_FILES, ROOT, load_instrument, load_json
 
 Resource = dict[str, Any]
 US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/"
@@ -40,17 +41,23 @@ def shipped() -> dict[str, Resource]:
 
 
 SHIPPED = shipped()
+INSTRUMENTS = [path.stem for path in INSTRUMENT_FILES]
+WRITTEN = {"QuestionnaireResponse", "Observation"}
 
 
-@pytest.fixture(scope="module")
-def validator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ResidentValidator]:
+@pytest.fixture(scope="module", params=US_CORE_PACKAGES)
+def validator(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ResidentValidator]:
+    """The validator with one version of US Core; tests that do not ask for a version run with each."""
     folder = tmp_path_factory.mktemp("definitions")
     loaded = []
     for name, resource in SHIPPED.items():
         if resource["resourceType"] in ("StructureDefinition", "CodeSystem", "Questionnaire"):
             loaded.append(write(folder / f"{name.replace('/', '-')}.json", resource))
-    with ResidentValidator(loaded) as running:
+    with ResidentValidator(loaded, us_core=request.param) as running:
         yield running
+
+
+with_us_core_6 = pytest.mark.parametrize("validator", ["6.1"], indirect=True)
 
 
 def write(path: Path, resource: Resource) -> Path:
@@ -70,17 +77,22 @@ def counts(issue: dict[str, Any]) -> bool:
     return not (issue["id"] in NOT_DECIDABLE_OFFLINE and issue["at"].endswith(".attachment.contentType"))
 
 
+@with_us_core_6
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_definition_has_no_error(validator: ResidentValidator, tmp_path: Path, name: str) -> None:
     assert findings(validator, write(tmp_path / "resource.json", SHIPPED[name])) == []
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, id=f"{case.parent.name}/{case.name}") for case in CASES])
+@pytest.mark.parametrize("instrument_id", INSTRUMENTS)
 def test_a_written_resource_has_no_error_against_us_core(
-    validator: ResidentValidator, tmp_path: Path, case: Path
+    validator: ResidentValidator, tmp_path: Path, instrument_id: str
 ) -> None:
-    for number, entry in enumerate(load_json(case / "bundle.json")["entry"]):
-        resource = entry["resource"]
+    resources = find_written(load_instrument(instrument_id))
+    if validator.us_core != "6.1":
+        # Notes and Provenance are held to 6.1 alone.
+        resources = [resource for resource in resources if resource["resourceType"] in WRITTEN]
+    assert {resource["resourceType"] for resource in resources} >= WRITTEN
+    for number, resource in enumerate(resources):
         (profile,) = resource["meta"]["profile"]
         assert profile.startswith(US_CORE)
         path = write(tmp_path / f"{number}-{resource['resourceType']}.json", resource)
@@ -159,8 +171,25 @@ BROKEN: list[tuple[str, Callable[[Resource], object]]] = [
 ]
 
 
+@with_us_core_6
 @pytest.mark.parametrize(("name", "fault"), [pytest.param(*pair, id=f"{pair[0]}-{n}") for n, pair in enumerate(BROKEN)])
 def test_a_resource_broken_on_purpose_is_found(
+    validator: ResidentValidator, tmp_path: Path, name: str, fault: Callable[[Resource], object]
+) -> None:
+    check_that_it_is_found(validator, tmp_path, name, fault)
+
+
+@pytest.mark.parametrize("validator", ["8.0"], indirect=True)
+@pytest.mark.parametrize(
+    ("name", "fault"), [pytest.param(*pair, id=f"{pair[0]}-{n}") for n, pair in enumerate(BROKEN) if pair[0] in WRITTEN]
+)
+def test_us_core_8_finds_it_too(
+    validator: ResidentValidator, tmp_path: Path, name: str, fault: Callable[[Resource], object]
+) -> None:
+    check_that_it_is_found(validator, tmp_path, name, fault)
+
+
+def check_that_it_is_found(
     validator: ResidentValidator, tmp_path: Path, name: str, fault: Callable[[Resource], object]
 ) -> None:
     resource = deepcopy(SHIPPED[name]) if name in SHIPPED else written(name)

@@ -3,24 +3,26 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 from fhir_mappings.answers import Answer, AnswerStatus, is_enabled
 from fhir_mappings.instrument import Instrument, Item, Option
 
 STRAY_SHARE = 0.15
+Given = Option | int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerSet:
-    """One filled-in form. `given`: linkId → option; `declined`: asked, and not answered.
+    """One filled-in form. `given`: linkId → option, or a whole number; `declined`: asked, and not answered.
 
     `stray` answers stand in the response though their item is disabled; they must not count. `complete`: every enabled
     item has an answer. `gender` is the patient's, as some rules depend on it.
     """
 
-    given: dict[str, Option]
+    given: dict[str, Given]
     declined: frozenset[str]
-    stray: dict[str, Option]
+    stray: dict[str, Given]
     complete: bool
     gender: str | None
 
@@ -41,8 +43,8 @@ def _sets(instrument: Instrument, random: Random, count: int, *, complete: bool)
 
 def _make(instrument: Instrument, random: Random, *, complete: bool) -> AnswerSet | None:
     answers: dict[str, Answer] = {}
-    given: dict[str, Option] = {}
-    stray: dict[str, Option] = {}
+    given: dict[str, Given] = {}
+    stray: dict[str, Given] = {}
     declined: set[str] = set()
     # Even answers alone would leave both ends of the range, and the skips that only lowest answers open, untested.
     temper = random.choice((0.0, 0.0, 0.5, 0.9, -0.5, -0.9))
@@ -60,7 +62,8 @@ def _make(instrument: Instrument, random: Random, *, complete: bool) -> AnswerSe
                 declined.add(item.link_id)
         else:
             given[item.link_id] = option
-            answers[item.link_id] = Answer(link_id=item.link_id, status=AnswerStatus.ANSWERED, coding=option.coding)
+            coding = None if isinstance(option, int) else option.coding
+            answers[item.link_id] = Answer(link_id=item.link_id, status=AnswerStatus.ANSWERED, coding=coding)
     if not complete and not missed:
         return None
     return AnswerSet(
@@ -72,9 +75,16 @@ def _make(instrument: Instrument, random: Random, *, complete: bool) -> AnswerSe
     )
 
 
-def _choose(item: Item, random: Random, temper: float) -> Option:
+def _choose(item: Item, random: Random, temper: float) -> Given:
     """Choose an option: by chance, or often the one of lowest (temper < 0) or highest weight."""
+    if item.type == "integer":
+        return random.randrange(31)
     weighed = sorted((option for option in item.options if option.weight is not None), key=lambda option: option.weight)
     if weighed and random.random() < abs(temper):
         return weighed[0] if temper < 0 else weighed[-1]
     return random.choice(item.options)
+
+
+def value_of(given: Given) -> dict[str, Any]:
+    """The value[x] of an answer."""
+    return {"valueInteger": given} if isinstance(given, int) else {"valueCoding": given.coding.to_json()}

@@ -1,7 +1,7 @@
 // Two engines that are not ours, kept running: LHC-Forms (npm lforms, in jsdom) and fhirpath.js (npm fhirpath).
 //
 // Standard input: one request a line. Standard output: {"ready": versions}, then one line per request.
-//   {"engine": "lforms", "questionnaire": Questionnaire, "answers": [{linkId: {system, code}}, …], "fresh": false}
+//   {"engine": "lforms", "questionnaire": Questionnaire, "answers": [{linkId: value[x]}, …], "fresh": false}
 //     → {"results": [{"response": QuestionnaireResponse, "observations": [Observation, …]}, …], "microseconds": n}
 //   {"engine": "fhirpath", "questionnaire": Questionnaire, "expressions": {name: FHIRPath}, "responses": [response, …]}
 //     → {"results": [{name: [value, …]}, …], "microseconds": n}
@@ -51,14 +51,18 @@ async function openForm(LForms, questionnaire) {
   return form;
 }
 
+function choose(item, { system, code }) {
+  const chosen = item.answers.find((option) => option.code === code && option.system === system);
+  if (!chosen) throw new Error(`${item.linkId} has no such answer`);
+  return chosen;
+}
+
 // Item values are set as the page's widgets set them. A merged response would mark the score as edited by a person, and
 // it would never be computed.
 async function fillIn(LForms, form, answers) {
   for (const item of form.itemList) {
-    const coding = answers[item.linkId];
-    const chosen = coding && item.answers.find(({ code, system }) => code === coding.code && system === coding.system);
-    if (coding && !chosen) throw new Error(`${item.linkId} has no such answer`);
-    if (item.answers || item.value === undefined) item.value = chosen || null;
+    const { valueCoding, valueInteger } = answers[item.linkId] || {};
+    if (!item._readOnly && item.dataType !== 'TITLE') item.value = valueCoding ? choose(item, valueCoding) : valueInteger;
   }
   form._checkFormControls();
   await form._expressionProcessor.runCalculations(false);

@@ -16,7 +16,7 @@ from fhir_mappings.result import ScreeningResult, SignedResult, Signer, Subject
 from fhir_mappings.scores import PatientFacts, ScoreReport
 from fhir_mappings.scoring import score_answers
 from fhir_mappings.write_shape import WriteShape
-from tests.conformance.oracles.answer_sets import AnswerSet
+from tests.conformance.oracles.answer_sets import AnswerSet, value_of
 
 Json = dict[str, Any]
 AT = "2026-11-23T10:38:00-05:00"
@@ -39,9 +39,9 @@ def build_raw_response(instrument: Instrument, answer_set: AnswerSet) -> Json:
     """The response as a foreign system would send it: only what was answered or declined, no weights, no text."""
     items: list[Json] = []
     for item in instrument.items:
-        option = answer_set.given.get(item.link_id) or answer_set.stray.get(item.link_id)
-        if option is not None:
-            items.append({"linkId": item.link_id, "answer": [{"valueCoding": option.coding.to_json()}]})
+        given = answer_set.given.get(item.link_id, answer_set.stray.get(item.link_id))
+        if given is not None:
+            items.append({"linkId": item.link_id, "answer": [value_of(given)]})
         elif item.link_id in answer_set.declined:
             items.append({"linkId": item.link_id, "extension": [{"url": ABSENT, "valueCode": "asked-declined"}]})
     response = {

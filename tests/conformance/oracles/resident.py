@@ -68,7 +68,7 @@ class Oracles:
         self._stop()
 
     def fill_in(self, questionnaire: Json, answers: Sequence[Mapping[str, Json]], *, fresh: bool = False) -> Batch:
-        """Fill in LHC-Forms, one form per linkId → Coding; each result has its `response` and its `observations`.
+        """Fill in LHC-Forms, one form per linkId → value[x]; each result has its `response` and its `observations`.
 
         `fresh` opens the form anew each time, which takes ten times as long. Raises: OracleError.
         """

@@ -23,10 +23,12 @@ PACKAGES = {
     "hl7.fhir.r4.core-4.0.1": None,
     "hl7.fhir.r4.expansions-4.0.1": None,
     "hl7.terminology.r4-7.0.1": None,
-    "us_core_610": "hl7.fhir.us.core#6.1.0",
     "hl7.fhir.uv.extensions.r4-5.3.0": "hl7.fhir.uv.extensions.r4#5.3.0-ballot-tc1",
     "hl7.fhir.uv.sdc-4.0.0": "hl7.fhir.uv.sdc#4.0.0-ballot",
 }
+# One version of US Core at a time, as both bear the same canonicals.
+US_CORE_PACKAGES = {"6.1": ("us_core_610", "hl7.fhir.us.core#6.1.0"), "8.0": ("us_core_800", "hl7.fhir.us.core#8.0.0")}
+ARCHIVES = (*PACKAGES, *(name for name, _ in US_CORE_PACKAGES.values()))
 READY_SECONDS = 120
 ANSWER_SECONDS = 60
 BUILD_SECONDS = 600
@@ -39,7 +41,7 @@ def package_folder() -> Path:
 
 def find_archives() -> list[Path]:
     """Give the archive of each package that is there."""
-    return [path for name in PACKAGES for path in sorted(package_folder().glob(f"{name}*.tgz"))[:1]]
+    return [path for name in ARCHIVES for path in sorted(package_folder().glob(f"{name}*.tgz"))[:1]]
 
 
 def missing_prerequisite() -> str | None:
@@ -47,20 +49,21 @@ def missing_prerequisite() -> str | None:
     for program in ("java", "mvn"):
         if shutil.which(program) is None:
             return f"{program} is not installed"
-    if len(find_archives()) < len(PACKAGES):
-        return f"not all FHIR packages ({', '.join(PACKAGES)}) lie in FHIR_PACKAGES"
+    if len(find_archives()) < len(ARCHIVES):
+        return f"not all FHIR packages ({', '.join(ARCHIVES)}) lie in FHIR_PACKAGES"
     return None
 
 
 class ResidentValidator:
-    """The running validator; a context manager."""
+    """The running validator; a context manager. `us_core` is the version that it knows: "6.1" or "8.0"."""
 
-    def __init__(self, definitions: list[Path]) -> None:
+    def __init__(self, definitions: list[Path], *, us_core: str) -> None:
         self._definitions = definitions
+        self.us_core = us_core
 
     def __enter__(self) -> Self:
         build()
-        packages = [name for name in PACKAGES.values() if name is not None]
+        packages = [US_CORE_PACKAGES[self.us_core][1], *(name for name in PACKAGES.values() if name is not None)]
         files = [HERE / "tx" / "ucum-fragment.json", *self._definitions]
         classpath = f"{TARGET / 'fhir-validator-1.jar'}:{(TARGET / 'cp.txt').read_text().strip()}"
         self._log = (TARGET / "validator.log").open("w")
