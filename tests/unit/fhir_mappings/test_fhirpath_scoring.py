@@ -22,7 +22,7 @@ SHIPPED = sorted(
     for path in resources.files("fhir_mappings.instruments").iterdir()
     if path.name.endswith(".json")
 )
-SETS = 60
+SETS = 40
 NO_SCORE: dict[str, Any] = {"resourceType": "QuestionnaireResponse", "item": []}
 
 
