@@ -72,7 +72,8 @@ def build_alert_view(app: Services, who: Acting, alert: Alert, screening: Screen
     return AlertView(
         alert_id=alert.id,
         screening_id=alert.screening_id,
-        title=("Risk answer" if is_answer else "Risk not known") + ": action needed in this visit",
+        title=("Risk answer" if is_answer else "Risk not known")
+        + (": action needed in this visit" if alert.is_open else ": action recorded"),
         item=f"Item {item.number}: {item.text}",
         answers=say_answers(app, who, instrument, alert, screening),
         rule=_say_rule(alert, rule),

@@ -8,7 +8,7 @@ class UnknownItem(AppError):
 
     code = "unknown-item"
     title = "The form sent an item that this questionnaire does not have"
-    remedy = "The other answers are saved. Open the form again from the overview and check it."
+    remedy = "The other answers are saved. Open the form again and check it."
     http_status = 422
 
 

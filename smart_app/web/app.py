@@ -21,6 +21,7 @@ from smart_app.web.clinician.rendering import typed_for
 from smart_app.web.cookies import CookieRules
 from smart_app.web.correlation import Correlated
 from smart_app.web.error_pages import ErrorPages
+from smart_app.web.field_labels import label_of
 from smart_app.web.icons import icon, icon_sprite, level_glyph, need_icons
 from smart_app.web.it import it
 from smart_app.web.launch import launching
@@ -90,6 +91,7 @@ def create_app(services: Services, options: WebOptions) -> Flask:
         asset=asset_url,
         icon=icon,
         icon_sprite=icon_sprite,
+        label_of=label_of,
         level_glyph=level_glyph,
         need_icons=need_icons,
         typed_for=typed_for,

@@ -21,7 +21,7 @@ from launch.urls import normalize_base_url
 from smart_app.access import LaunchIdle
 from smart_app.errors import AppError
 from smart_app.logs import get_logger, log_event, log_failure
-from smart_app.screening.errors import LaunchNotOpen
+from smart_app.screening.errors import LaunchNotOpen, UnknownItem, UnknownOption
 from smart_app.screening.wording import say_day
 from smart_app.services import Services
 from smart_app.web import refusals
@@ -43,7 +43,11 @@ _BY_STATUS: dict[int, type[AppError]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorPage:
-    """What error.html shows. ``new_window``: an address that may be opened outside of the frame."""
+    """What error.html shows. ``new_window``: an address that may be opened outside of the frame.
+
+    ``form``: the form to open again; ``saved``: say that what was saved is safe. ``may_send_again``: what was typed
+    can be accepted if it is sent once more.
+    """
 
     title: str
     remedy: str
@@ -57,8 +61,11 @@ class ErrorPage:
     ehr: str = ""
     field: str = ""
     problem: str = ""
+    form: str = ""
     back: str = ""
     new_window: str = ""
+    saved: bool = False
+    may_send_again: bool = False
     typed: Typed | None = None
 
 
@@ -107,7 +114,7 @@ class ErrorPages:
             kicker=kicker,
             tone=tone,
             icon=icon,
-            untouched="Nothing was written to the chart.",
+            untouched="" if isinstance(error, refusals.PageNotFound) else "Nothing was written to the chart.",
             new_window=g.get("new_window", ""),
         )
 
@@ -136,7 +143,15 @@ class ErrorPages:
             }
             return jsonify(body), status
         typed = self._find_typed(error, status)
-        page = self._page(error, back=_find_back(error), typed=typed, **words)
+        page = self._page(
+            error,
+            form=_find_form(error),
+            back=_find_back(error),
+            typed=typed,
+            saved=find_launch_id(request.path) is not None,
+            may_send_again=_may_send_again(error, status),
+            **words,
+        )
         return render_template("error.html", page=page), status
 
     def _record(self, error: LaunchError | AppError, status: int) -> None:
@@ -174,6 +189,18 @@ class ErrorPages:
 def _wants_json() -> bool:
     accepted = request.accept_mimetypes
     return accepted["application/json"] > accepted["text/html"]
+
+
+def _may_send_again(error: LaunchError | AppError, status: int) -> bool:
+    """Tell whether the same form can be accepted later: a session that is over, or a conflict, stays what it is."""
+    return status == HTTPStatus.TOO_MANY_REQUESTS or status >= 500 or isinstance(error, refusals.FormNotTrusted)
+
+
+def _find_form(error: LaunchError | AppError) -> str:
+    screening_id = (request.view_args or {}).get("screening_id")
+    if screening_id is None or not isinstance(error, refusals.SaveConflict | UnknownItem | UnknownOption):
+        return ""
+    return url_for("clinician.form", screening_id=screening_id)
 
 
 def _find_back(error: LaunchError | AppError) -> str:

@@ -100,7 +100,7 @@ class SaveConflict(AppError):
 
     code = "save-conflict"
     title = "Some answers were changed on another device"
-    remedy = "Open the form again: it shows the answers that are saved. Compare them with what you typed, below."
+    remedy = "The form shows the answers that are saved. Compare them with yours below, and change what is wrong."
     http_status = 409
 
 

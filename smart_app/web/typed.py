@@ -13,20 +13,21 @@ from werkzeug.datastructures import MultiDict
 from fhir_mappings.instrument import Instrument, Item
 from smart_app.library import Library
 from smart_app.screening.forms import DECLINED
+from smart_app.web.field_labels import LABELS
 
 ITEM = "item."
 _HIDDEN = ("device", "sequence", "instrument", "version", "displayed_hash", "back", "do")
-_WORDS = {
-    "text": "Text",
-    "risk_level": "Your risk level",
-    "reasons": "Why",
-    "plan": "Plan",
-    "outreach_plan": "How you will reach them",
-    "to_name": "Who has accepted",
-    "reason": "Reason",
-    "choice_reason": "Reason, where it is not written",
-    "relationship": "Relationship to the patient",
-}
+_TEXTS = (
+    "text",
+    "risk_level",
+    "reasons",
+    "plan",
+    "outreach_plan",
+    "to_name",
+    "reason",
+    "choice_reason",
+    "relationship",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +83,4 @@ def _words(item: Item, code: str) -> str:
 
 
 def _texts(form: MultiDict[str, str]) -> list[TypedRow]:
-    return [
-        TypedRow(label=label, value=form[name], name=name)
-        for name, label in _WORDS.items()
-        if form.get(name, "").strip()
-    ]
+    return [TypedRow(label=LABELS[name], value=form[name], name=name) for name in _TEXTS if form.get(name, "").strip()]

@@ -20,9 +20,9 @@ def assert_refused(page: Page, log: CapturedLog, status: int, code: str) -> None
     assert page.status == status, page.text
     assert code_shown(page) == code
     assert _SENTENCE.fullmatch(page.root.xpath("//h1")[0].text_content().strip())
-    steps = page.root.find_class("steps")
-    assert steps, "nothing says what to do"
-    assert _SENTENCE.search(steps[0].text_content())
+    what_to_do = page.root.xpath("//section[@aria-labelledby='do-h']//p")
+    assert what_to_do, "nothing says what to do"
+    assert _SENTENCE.search(what_to_do[0].text_content())
     _assert_no_trace(page.root.text_content())
     shown = correlation_shown(page)
     assert _CORRELATION_ID.fullmatch(shown)

@@ -175,6 +175,8 @@ def test_a_conflict_at_finish_later_is_shown_and_what_was_typed_is_kept(browser:
     assert answer.status_code == 409
     assert "save-conflict" in answer.text
     assert "Nearly every day" in answer.text
+    assert f'href="{SCREENING}/form">Open the form again</a>' in answer.text
+    assert "Try to send it again" not in answer.text
 
 
 @pytest.mark.parametrize("do", ["later", "hand-in"])

@@ -88,7 +88,19 @@ def test_an_expired_session_gives_the_typed_answers_back_in_their_form(browser: 
     assert "Nearly every day" in answer.text
     assert 'name="item.phq9-3" value="LA6571-9"' in answer.text
     assert f'action="{FORM}"' in answer.text
+    assert "Try to send it again" not in answer.text
     assert "Zoë" not in answer.text
+
+
+def test_what_may_be_accepted_later_can_be_sent_again(browser: Browser, calls: Calls) -> None:
+    browser.get(HOME)
+    calls.answers["save_note"] = Unforeseen("Zoë said more")
+
+    answer = browser.post(FORM.replace("form", "note"), {"text": "My own words", "version": "1"})
+
+    assert answer.status_code == 500
+    assert "My own words</textarea>" in answer.text
+    assert "Try to send it again" in answer.text
 
 
 def test_a_refused_note_comes_back_for_another_try(browser: Browser, calls: Calls) -> None:

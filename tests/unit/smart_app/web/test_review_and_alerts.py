@@ -111,7 +111,7 @@ def test_an_incomplete_assessment_keeps_what_was_typed_and_names_what_is_missing
     answer = browser.post(f"{ALERT}/close", {"back": back, "risk_level": "low", "reasons": "passive <b>", "plan": ""})
 
     assert answer.status_code == 422
-    assert f'href="#plan-{samples.ALERT}"' in answer.text
+    assert f'href="#close-plan-{samples.ALERT}"' in answer.text
     assert "passive &lt;b&gt;</textarea>" in answer.text
     assert 'name="risk_level" value="low"' in answer.text
 
