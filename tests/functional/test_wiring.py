@@ -13,6 +13,7 @@ from fhir_mappings.instrument import ChangeKind
 from fhir_mappings.write_shape import ResourceKind
 from launch.scopes import Feature
 from launch.signing_keys import SigningKeys
+from smart_app.licensed_text import SiteFileError
 from smart_app.model.rights import Right
 from smart_app.secret_file import write_secret_file
 from smart_app.settings import InstrumentsSection, SettingsError, parse_settings
@@ -174,3 +175,26 @@ def test_every_figure_that_is_not_published_is_named_at_the_start(tmp_path: Path
         "instruments.cutoffs.gad-8-total",
         "instruments.change_figures.phq-9-total.response",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"), [("phq-99", "there is no instrument phq-99"), ("epds", "epds ships without")]
+)
+def test_a_start_fails_where_an_instrument_cannot_be_offered(tmp_path: Path, name: str, problem: str) -> None:
+    settings = _settings(tmp_path)
+    _prepare(settings)
+    settings = replace(settings, instruments=InstrumentsSection(enabled=("phq-9", name)))
+    with pytest.raises(SettingsError) as raised:
+        build_services(settings, units=open_units(settings))
+    (fault,) = raised.value.faults
+    assert (fault.where, problem in fault.problem) == ("instruments.enabled", True)
+
+
+def test_the_sites_folder_beside_the_settings_is_read(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
+    _prepare(settings)
+    assert settings.instruments.folder == tmp_path / "instruments"
+    settings.instruments.folder.mkdir()
+    (settings.instruments.folder / "who-5.toml").write_text("instrument = 1\n", "utf-8")
+    with pytest.raises(SiteFileError, match=r"who-5\.toml: instrument must be a text"):
+        build_services(settings, units=open_units(settings))

@@ -121,6 +121,7 @@ def test_every_fault_is_named_at_once() -> None:
         ),
         (make_values(retention={"audit_years": 5}), "retention.audit_years"),
         (make_values(instruments={"enabled": []}), "instruments.enabled"),
+        (make_values(instruments={"folder": "nowhere"}), "instruments.folder"),
         (make_values(instruments={"enabled": ["phq-9", "../../secret"]}), "instruments.enabled[1]"),
         (make_values(http={"ca_file": "nowhere.pem"}), "http.ca_file"),
     ],
