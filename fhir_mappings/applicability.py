@@ -10,9 +10,10 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
-from fhir_mappings.answers import Answers, AnswerStatus, is_enabled
+from fhir_mappings.answers import Answer, Answers, AnswerStatus, is_enabled
+from fhir_mappings.errors import UnknownOption
 from fhir_mappings.instrument import Instrument
-from fhir_mappings.questionnaire import EnableWhen, Item
+from fhir_mappings.questionnaire import EnableWhen, Item, Option
 
 
 class Applicability(StrEnum):
@@ -23,10 +24,20 @@ class Applicability(StrEnum):
     OPEN = "open"
 
 
+def find_chosen(item: Item, answer: Answer | None) -> Option | None:
+    """Give the option that was chosen; None where nothing was, or nothing that the item offers."""
+    if answer is None or answer.coding is None or answer.status is not AnswerStatus.ANSWERED:
+        return None
+    try:
+        return item.get_option(answer.coding.code, answer.coding.system)
+    except UnknownOption:
+        return None
+
+
 class Applicabilities:
     """What is certain about the items under one set of answers, each worked out once.
 
-    A declined answer decides nothing; conditions in a circle stay open.
+    A declined answer decides nothing, nor does one that is none of the options; conditions in a circle stay open.
     """
 
     __slots__ = ("_answers", "_pending", "_plan", "_verdicts")
@@ -64,6 +75,8 @@ class Applicabilities:
         answer = self._answers.get(condition.question)
         if asked is None or answer is None or answer.status is not AnswerStatus.ANSWERED:
             return None
+        if condition.choice is not None and find_chosen(condition.choice, answer) is None:
+            return None
         return is_enabled(condition.alone, self._answers)
 
 
@@ -76,9 +89,10 @@ _WORDS: Final[Mapping[bool | None, Applicability]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Condition:
-    """One condition: the item it looks at, and an item that has this condition alone."""
+    """One condition: the item it looks at, that item if it is a choice, and an item that has this condition alone."""
 
     question: str
+    choice: Item | None
     alone: Item
 
 
@@ -108,7 +122,7 @@ def _plan(instrument: Instrument) -> Mapping[str, _Gated]:
             continue
         if stated not in groups:
             gates = tuple(
-                _Gate(tuple(_Condition(one.link_id, _alone(item, one)) for one in conditions), any_)
+                _Gate(tuple(_condition(instrument, item, one) for one in conditions), any_)
                 for conditions, any_ in stated
             )
             groups[stated] = _Gated(len(groups), gates)
@@ -116,8 +130,13 @@ def _plan(instrument: Instrument) -> Mapping[str, _Gated]:
     return plan
 
 
-def _alone(item: Item, condition: EnableWhen) -> Item:
-    return replace(item, enable_when=(condition,), gates=())
+def _condition(instrument: Instrument, item: Item, condition: EnableWhen) -> _Condition:
+    question = instrument.by_link_id.get(condition.link_id)
+    return _Condition(
+        question=condition.link_id,
+        choice=question if question is not None and question.is_single_choice else None,
+        alone=replace(item, enable_when=(condition,), gates=()),
+    )
 
 
 def _all(held: Iterable[bool | None]) -> bool | None:

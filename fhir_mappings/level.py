@@ -7,7 +7,7 @@ it is answered. Rules from the instrument's ObservationDefinition (`level_rule`)
 from typing import NamedTuple
 
 from fhir_mappings.answers import Answers, AnswerStatus, find_status
-from fhir_mappings.applicability import Applicabilities, Applicability
+from fhir_mappings.applicability import Applicabilities, Applicability, find_chosen
 from fhir_mappings.instrument import Instrument, ScoreDefinition
 from fhir_mappings.level_rule import Level, LevelCondition
 
@@ -77,10 +77,5 @@ class _Reading:
         return None
 
     def _find_code(self, link_id: str) -> str | None:
-        answer = self.answers.get(link_id)
-        if answer is None or answer.coding is None or answer.status is not AnswerStatus.ANSWERED:
-            return None
-        option = self.instrument.by_link_id[link_id].by_code.get(answer.coding.code)
-        if option is None or answer.coding.system not in {one.system for one in (option.coding, *option.equivalents)}:
-            return None
-        return option.coding.code
+        option = find_chosen(self.instrument.by_link_id[link_id], self.answers.get(link_id))
+        return None if option is None else option.coding.code
