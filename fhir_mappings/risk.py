@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from fhir_mappings.answers import Answers, AnswerStatus, find_status, is_enabled
+from fhir_mappings.applicability import find_chosen
 from fhir_mappings.instrument import Instrument, RiskRule
 from fhir_mappings.level import find_level_bounds
 from fhir_mappings.questionnaire import Item
@@ -94,9 +95,8 @@ def find_advice(instrument: Instrument, answers: Answers) -> tuple[RiskRule, ...
 
 
 def _fires(rule: RiskRule, item: Item, answers: Answers) -> bool:
-    coding = answers[rule.link_id].coding
-    option = None if coding is None else item.by_code.get(coding.code)
-    if option is None or coding is None:
+    option = find_chosen(item, answers[rule.link_id])
+    if option is None:
         # An answer that is none of the options cannot be cleared of risk.
         return True
     if option.coding.code in rule.codes:
