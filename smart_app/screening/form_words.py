@@ -82,6 +82,12 @@ def say_progress(instrument: Instrument, screening: Screening) -> Progress:
     return Progress(answered=answered, count=len(asked), progress=f"{answered} of {len(asked)} answered")
 
 
+def find_not_asked(instrument: Instrument, screening: Screening) -> tuple[str, ...]:
+    """Give the linkIds of the items that the answers given so far do not call for."""
+    answers = current_answers(instrument, screening)
+    return tuple(item.link_id for item in instrument.items if item.options and not is_enabled(item, answers))
+
+
 def say_total(app: Services, instrument: Instrument, screening: Screening) -> str:
     """Give the totals once every scored item is answered, "" before that."""
     report = score_screening(app, instrument, screening, screening.identity, handed_in=False)

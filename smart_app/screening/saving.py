@@ -23,7 +23,7 @@ from smart_app.model.screening import SavedStatus, Screening, ScreeningState
 from smart_app.screening.answers import get_instrument
 from smart_app.screening.drafts import is_too_old
 from smart_app.screening.errors import DraftTooOld, RiskAnswerNotSaved, UnknownItem, UnknownOption
-from smart_app.screening.form_words import say_progress, say_risk_notice, say_saved, say_total
+from smart_app.screening.form_words import find_not_asked, say_progress, say_risk_notice, say_saved, say_total
 from smart_app.screening.opening import keep_on_alerts, open_alerts, open_for_unsaved
 from smart_app.screening.views import SavedView, SaveReport
 from smart_app.services import Acting, Services
@@ -54,6 +54,7 @@ def save_answers(app: Services, who: Acting, screening_id: UUID, incoming: Seque
     return SaveReport(
         saves=tuple(_with_alert(view, alert=view.link_id in risky) for view in saves),
         risk_notice=say_risk_notice(instrument, opened),
+        not_asked=find_not_asked(instrument, screening),
         total=say_total(app, instrument, screening),
         **say_progress(instrument, screening),
     )
@@ -207,6 +208,7 @@ def _for_idle(saves: Sequence[SavedView]) -> SaveReport:
         progress="",
         total="",
         risk_notice="",
+        not_asked=(),
     )
 
 

@@ -259,6 +259,27 @@ class FormView:
     missing: tuple[Missing, ...] = ()
     differences: tuple[Difference, ...] = ()
 
+    @property
+    def to_look_at(self) -> str:
+        """How much a hand-in still asks: "3 things to look at"."""
+        things = len(self.missing) + len(self.differences)
+        return f"{things} {'thing' if things == 1 else 'things'} to look at"
+
+    @property
+    def lowest_key(self) -> str:
+        """The number key of the first answer of an item."""
+        return self._keys()[0]
+
+    @property
+    def highest_key(self) -> str:
+        """The number key of the last answer of an item."""
+        return self._keys()[-1]
+
+    def _keys(self) -> list[str]:
+        """Give the keys of the first item that offers answers: their points, else their places."""
+        options = next((item.options for item in self.items if item.options), ())
+        return [option.points or str(place) for place, option in enumerate(options)] or ["0"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedView:
@@ -277,13 +298,17 @@ class SavedView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SaveReport:
-    """What became of a batch of saves. ``risk_notice`` is for the page's alert region, "" without one."""
+    """What became of a batch of saves. ``risk_notice`` is for the page's alert region, "" without one.
+
+    ``not_asked``: linkIds of the items that the answers given so far do not call for.
+    """
 
     saves: tuple[SavedView, ...]
     answered: int
     count: int
     progress: str
     total: str
+    not_asked: tuple[str, ...]
     risk_notice: str
 
 

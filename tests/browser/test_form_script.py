@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from playwright.sync_api import Browser, Request, Route
 
@@ -10,6 +12,7 @@ from tests.fakes.clinic import code_of
 from tests.site import Site
 
 pytestmark = pytest.mark.browser
+NOON = datetime(2100, 1, 1, 12, tzinfo=UTC)  # ahead of the page's own clock, which it is set to
 
 
 def fail(route: Route) -> None:
@@ -27,6 +30,43 @@ def test_number_keys_answer_and_each_answer_is_on_disk_when_the_page_says_saved(
     desk.wait_for_saves("4 answers saved")
 
     assert codes(desk) == {f"phq9-{weight + 1}": code_of("phq9-1", weight) for weight in range(4)}
+
+
+def test_after_a_mouse_answer_the_next_number_key_answers_the_next_question(desk: Desk) -> None:
+    desk.launch_form()
+    desk.option("phq9-1", 3).click()
+    desk.page.keyboard.press("2")
+    desk.wait_for_saves("2 answers saved")
+
+    assert codes(desk) == {"phq9-1": code_of("phq9-1", 3), "phq9-2": code_of("phq9-2", 2)}
+
+
+def test_a_question_that_an_answer_calls_for_says_so_as_soon_as_it_is_saved(desk: Desk) -> None:
+    desk.launch_form()
+    state = desk.page.locator("#q-phq9-10 [data-state]")
+    assert state.inner_text() == "Only if the answers above call for it"
+    desk.page.keyboard.press("1")
+    state.get_by_text("Not answered").wait_for()
+    desk.page.keyboard.press("u")
+    state.get_by_text("Only if the answers above call for it").wait_for()
+
+
+def test_what_is_saved_stands_at_once_and_is_announced_at_most_every_two_seconds(desk: Desk) -> None:
+    desk.launch_form()
+    desk.page.clock.install()
+    desk.page.clock.pause_at(NOON)
+    said, announced = desk.page.locator("#save-now"), desk.page.get_by_role("status")
+    desk.page.keyboard.press("1")
+    said.get_by_text("1 answer saved").wait_for()
+    desk.page.clock.run_for(1)
+    announced.get_by_text("1 answer saved").wait_for()
+    desk.page.keyboard.press("1")
+    said.get_by_text("2 answers saved").wait_for()
+    desk.page.clock.run_for(1900)
+    assert announced.inner_text() == "1 answer saved"
+    desk.page.clock.run_for(200)
+
+    assert announced.inner_text() == "2 answers saved"
 
 
 def test_undo_takes_the_last_answer_back_here_and_on_the_server(desk: Desk) -> None:

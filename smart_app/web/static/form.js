@@ -10,7 +10,7 @@ const questions = [...form.querySelectorAll(".question")].map((row) => ({
   seen: row.querySelector("input[type=hidden]"), value: "", saved: "", busy: false, failed: "", conflict: null,
 }));
 const undo = [];
-let sequence = Number(form.elements.sequence.value), current = null, keysOn = true, leaving = false, toldAt = 0, telling = 0;
+let sequence = Number(form.elements.sequence.value), current = null, keysOn = true, leaving = false, pointing = false, toldAt = 0, telling = 0;
 
 const value = (question) => (question.radios.find((radio) => radio.checked) || { value: "" }).value;
 const part = (id) => document.getElementById(id).content.cloneNode(true);
@@ -70,14 +70,20 @@ function settle(question, sent, report) {
   } else {
     question.saved = sent;
     question.seen.value = result.version;
-    show(question, sent === "" ? "" : "state-saved", result.words);
+    show(question, sent === "" ? "state-open" : "state-saved", result.words);
   }
+  showOpen(report.not_asked);
   document.getElementById("progress-words").textContent = report.progress;
   document.getElementById("done").value = report.answered;
   document.getElementById("total").textContent = report.total;
   risk(report.risk_notice);
   if (question.value !== sent && !question.conflict) save(question);
   questions.filter((other) => other.failed && !other.busy).forEach(save); // the server is back
+}
+
+function showOpen(notAsked) { // an answer can call for a question below, or no longer
+  questions.filter((question) => question.value === "" && !unsaved(question) && !question.failed)
+    .forEach((question) => show(question, notAsked.includes(question.link) ? "state-not-asked" : "state-open"));
 }
 
 function fail(question, why) {
@@ -104,15 +110,20 @@ function tell() {
     notice.querySelector("[data-go]").href = `#${failed[0].row.id}`;
     place.replaceChildren(notice);
   }
+  document.getElementById("save-now").textContent = saves();
   clearTimeout(telling);
   telling = setTimeout(announce, Math.max(0, toldAt + 2000 - Date.now())); // at most one announcement in 2 s
 }
 
 function announce() {
   toldAt = Date.now();
+  document.getElementById("save-words").textContent = saves();
+}
+
+function saves() {
   const open = questions.filter(unsaved).length;
   const saved = questions.filter((question) => question.saved !== "" && !unsaved(question)).length;
-  document.getElementById("save-words").textContent = `${saved} ${saved === 1 ? "answer" : "answers"} saved${open ? `, ${open} not saved` : ""}`;
+  return `${saved} ${saved === 1 ? "answer" : "answers"} saved${open ? `, ${open} not saved` : ""}`;
 }
 
 function answer(question, code) {
@@ -133,6 +144,7 @@ function makeCurrent(question, focus) {
 }
 
 function onKey(event) {
+  pointing = false;
   if (!keysOn || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest("textarea, select, input:not([type=radio])")) return;
   const at = questions.indexOf(current);
@@ -178,8 +190,12 @@ questions.forEach((question) => {
   question.value = value(question); // a browser may restore what the server never had
   question.saved = before ? before.value : "";
   if (Number(question.seen.value) === 0) question.saved = "";
-  question.radios.forEach((radio) => radio.addEventListener("change", () => { makeCurrent(question); answer(question, radio.value); }));
-  question.row.addEventListener("focusin", () => makeCurrent(question));
+  question.row.addEventListener("pointerdown", () => { pointing = true; makeCurrent(question); });
+  question.radios.forEach((radio) => radio.addEventListener("change", () => {
+    answer(question, radio.value);
+    makeCurrent(pointing && questions[questions.indexOf(question) + 1] || question); // the next number key is for the next
+  }));
+  question.row.addEventListener("focusin", () => { if (!pointing) makeCurrent(question); });
   if (question.value !== question.saved) save(question);
 });
 makeCurrent(questions.find((question) => question.value === ""));

@@ -55,6 +55,7 @@ SAVED = SaveReport(
     progress="1 of 10 answered",
     total="",
     risk_notice="",
+    not_asked=("phq9-10",),
 )
 
 
