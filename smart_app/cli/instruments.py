@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from fhir_mappings.instrument import Instrument
+from fhir_mappings.instrument import Instrument, ScoreDefinition
 from fhir_mappings.r4 import format_json
 from smart_app.cli.lazy import Failure
 from smart_app.instrument_lint import is_usable, lint_instrument
@@ -113,23 +113,34 @@ def describe(instrument: Instrument) -> list[str]:
         f"Licence    {instrument.attribution}",
         *_say_missing_text(instrument),
         "",
-        instrument.instruction,
-        "",
+        *([instrument.instruction, ""] if instrument.instruction else []),
     ]
     for item in instrument.items:
         marks = "".join((" *" if item.required else "", " [risk]" if item.risk else ""))
         lines.append(f"{item.number or '-':>3}  {item.link_id}{marks}  {item.text}")
     for score in instrument.scores:
-        limits = f"{score.range[0]} to {score.range[1]}" if score.is_bounded else "no published range"
-        lines += ["", f"{score.label}: {limits}"]
-        lines += [f"  {band.min} to {band.max}  {band.label}" for band in score.bands]
-        lines += [
-            f"  at {'most' if cutoff.or_fewer else 'least'} {cutoff.at_least}: {cutoff.meaning} ({cutoff.source})"
-            for cutoff in score.cutoffs
-        ]
+        lines += ["", *_describe_score(score)]
     lines += ["", *(f"Risk: {rule.reason} ({rule.level}; {rule.source})" for rule in instrument.risk_rules)]
     if not instrument.asks_about_suicide:
         lines.append("Risk: suicide not asked")
+    lines += [f"Advice: {rule.reason} ({rule.level}; {rule.source})" for rule in instrument.advice]
+    lines += [f"Next: {follow.reason} ({follow.source})" for follow in instrument.next_instruments]
+    return lines
+
+
+def _describe_score(score: ScoreDefinition) -> list[str]:
+    limits = f"{score.range[0]} to {score.range[1]}" if score.is_bounded else "no published range"
+    if score.levels:
+        lines = [f"{score.label}: a level, positive from {score.levels[1].label} on"]
+        return lines + [f"  {level.label}{f': {level.action}' if level.action else ''}" for level in score.levels]
+    lines = [f"{score.label}: {limits}"]
+    lines += [f"  {band.min} to {band.max}  {band.label}" for band in score.bands]
+    for cutoff in score.cutoffs:
+        ages = "" if cutoff.age_min is None else f", ages {cutoff.age_min} to {cutoff.age_max or 'any'}"
+        sex = "" if cutoff.gender is None else f", {cutoff.gender}"
+        least = "most" if cutoff.or_fewer else "least"
+        decides = "" if cutoff.default else " [for a site to choose]"
+        lines.append(f"  at {least} {cutoff.at_least}{sex}{ages}: {cutoff.meaning} ({cutoff.source}){decides}")
     return lines
 
 
