@@ -25,7 +25,7 @@ def test_an_instrument_does_what_its_fact_file_publishes(name: str) -> None:
 def test_every_mutant_of_the_sample_is_noticed(name: str) -> None:
     tally: Counter[tuple[str, str]] = Counter()
     assert survivors(name, sample_mutants(name, EACH), tally) == []
-    assert sum(tally.values()) >= 10
+    assert sum(tally.values()) >= 9
 
 
 def test_the_sample_holds_every_kind_of_mutant_and_most_load() -> None:

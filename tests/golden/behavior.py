@@ -19,6 +19,7 @@ from fhir_mappings.extract import build_chart_resources, shapes_for
 from fhir_mappings.instrument import ChangeThreshold, Instrument, ScoreDefinition
 from fhir_mappings.judgement import judge_change
 from fhir_mappings.response import parse_response
+from fhir_mappings.risk import find_advice
 from fhir_mappings.score_definition import ChangeKind
 from fhir_mappings.scores import PatientFacts, Score
 from fhir_mappings.scoring import score_answers
@@ -28,13 +29,14 @@ from tests.golden.expected_scores import (
     bounds,
     build_expected_score,
     build_golden_response,
+    expected_action,
     level_of,
     score_coding,
     screen,
 )
 from tests.golden.figures import PublishedFigure, figures_of
 from tests.golden.golden_cases import sign_answers
-from tests.golden.naming import AGED_CUTOFFS, AGES, EQUIVALENT_ANSWERS, LOCAL
+from tests.golden.naming import AGED_CUTOFFS, AGES, EQUIVALENT_ANSWERS, LOCAL, WEIGHTED_THROUGHOUT
 from tests.golden.published import LOINC, Given, Published, PublishedCutoff, PublishedScore, read_published
 from tests.golden.vectors import find_answers, vectors
 
@@ -51,6 +53,7 @@ def find_difference(instrument: Instrument, published: Published) -> str | None:
         _combinations,
         _filled_in,
         _applies,
+        _advised,
         _changes,
         _called_for,
         _equivalents,
@@ -174,9 +177,13 @@ def _combinations(instrument: Instrument, published: Published) -> Iterator[str]
         return
     for given, response, expected in _levels(published.id):
         parsed = parse_response(response, instrument)
-        report = score_answers(instrument, parsed.value.answers).value.to_json()
-        if report["scores"] != [expected]:
+        report = score_answers(instrument, parsed.value.answers).value
+        if report.to_json()["scores"] != [expected]:
             yield str(given)
+        if expected["bounds"][0] > 0:
+            wanted = {expected_action(published, expected)}
+            if {flag.action for flag in report.alerts} != wanted:
+                yield f"action after {given}"
 
 
 @cache
@@ -229,6 +236,20 @@ def _applies(instrument: Instrument, published: Published) -> Iterator[str]:
                 low, high = bounds(published, score, given, gender)
                 if found.bounds != (low, high) or found.value != (low if low == high else None):
                     yield f"{score.id}, {gender}"
+
+
+def _advised(instrument: Instrument, published: Published) -> Iterator[str]:
+    """Advice that is no alert: each answer to each of its items."""
+    base = vectors(published)["lowest"] if published.advice else {}
+    for advice in published.advice:
+        for option in published.item(advice.link_id).options:
+            given = {**base, advice.link_id: option.value}
+            # An item that waits for others is asked after any answer but the lowest to the first of those.
+            given |= dict.fromkeys(published.item(advice.link_id).gates[:1], 1) | {published.items[0].link_id: 1}
+            called = find_advice(instrument, _answers(instrument, published, given))
+            expected = [(advice.link_id, advice.level)] if option.value >= advice.at_least else []
+            if [(rule.link_id, rule.level) for rule in called] != expected:
+                yield f"{advice.link_id} = {option.value}"
 
 
 def _changes(instrument: Instrument, published: Published) -> Iterator[str]:
@@ -301,15 +322,39 @@ def _written(instrument: Instrument, published: Published) -> Iterator[str]:
     wanted = [case for case in vectors(published) if case.startswith(telling)]
     for case in wanted:
         given = vectors(published)[case]
-        result = sign_answers(build_golden_response(published, given), instrument)
+        response = build_golden_response(published, given)
+        # What takes a number is no choice, and in no score.
+        numbers = [fact["linkId"] for fact in published.facts["items"] if fact["type"] == "integer"]
+        response["item"] += [{"linkId": link_id, "answer": [{"valueInteger": 3}]} for link_id in numbers]
+        result = sign_answers(response, instrument)
         planned = build_chart_resources(result, shapes_for(result), lambda key: uuid5(NAMESPACE_URL, key))
         written = {}
         for one in planned:
             if one.resource["resourceType"] == "Observation":
                 coding = one.resource["code"]["coding"][0]
                 written[coding["system"], coding["code"]] = _value(one.resource)
-        if written != _expected_values(published, given):
+        if written != _expected_values(published, given) | {(LOCAL, link_id): (3,) for link_id in numbers}:
             yield case
+        if (stated := _stated_weights(planned[0].resource)) != _expected_weights(published, given):
+            yield f"{case}, weights {stated}"
+
+
+def _stated_weights(response: Mapping[str, Any]) -> dict[str, int]:
+    return {
+        item["linkId"]: extension["valueDecimal"]
+        for item in response["item"]
+        for answer in item.get("answer", ())
+        for extension in answer.get("valueCoding", {}).get("extension", ())
+    }
+
+
+def _expected_weights(published: Published, given: Given) -> dict[str, int]:
+    """A written answer states its weight where the instrument's scoring counts the item."""
+    return {
+        link_id: answer
+        for link_id, answer in given.items()
+        if isinstance(answer, int) and (published.item(link_id).scored or published.id in WEIGHTED_THROUGHOUT)
+    }
 
 
 def _value(observation: Mapping[str, Any]) -> tuple[Any, ...] | None:
@@ -318,6 +363,8 @@ def _value(observation: Mapping[str, Any]) -> tuple[Any, ...] | None:
         return coding["system"], coding["code"], coding.get("display")
     if "valueQuantity" in observation:
         return observation["valueQuantity"]["value"], observation["valueQuantity"]["code"]
+    if "valueInteger" in observation:
+        return (observation["valueInteger"],)
     return None
 
 

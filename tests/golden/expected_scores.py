@@ -191,6 +191,16 @@ def level_of(published: Published, given: Given) -> LevelResult | None:
     return None
 
 
+def expected_action(published: Published, score: dict[str, Any]) -> str:
+    """What is published to do at a level; at an open one, what is published at the lowest that is sure, and to ask."""
+    actions = {fact["level"]: fact.get("action", "") for fact in published.facts["triage"]["levels"]}
+    label = score["band"]["label"]
+    if label in actions:
+        return str(actions[label])
+    low, high = (CSSRS_LEVELS[rank] for rank in score["bounds"])
+    return f"{actions[low]}; ask what is unanswered, it could be {high}"
+
+
 def screen(score: PublishedScore, low: int, high: int, gender: str | None = None) -> bool | None:
     """Positive where every cut-off that may hold is surely reached, negative where surely none is, else not known."""
     holding = [

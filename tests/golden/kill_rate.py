@@ -22,7 +22,7 @@ from tests.golden.published import DEFINITIONS, Published, defined, read_publish
 def find_killer(mutant: Mutant, published: Published) -> str | None:
     """Give what tells the mutant from the published instrument, None where nothing does."""
     try:
-        instrument = parse_instrument(mutant.body)
+        instrument = parse_instrument(mutant.to_json())
     except MappingError as error:
         return f"load: {error.code}"
     return find_difference(instrument, published)

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -24,7 +24,14 @@ class Mutant:
 
     kind: str
     change: str
-    body: bytes
+    original: Json = field(repr=False)
+    alter: Callable[[Json], None] = field(repr=False)
+
+    def to_json(self) -> bytes:
+        """Give the faulty Bundle."""
+        altered = deepcopy(self.original)
+        self.alter(altered)
+        return json.dumps(altered, ensure_ascii=False).encode()
 
 
 def mutants_of(bundle: Json) -> Iterator[Mutant]:
@@ -53,9 +60,7 @@ def _extensions(element: Json, name: str) -> list[Json]:
 
 
 def _mutant(bundle: Json, kind: str, change: str, alter: Callable[[Json], None]) -> Mutant:
-    altered = deepcopy(bundle)
-    alter(altered)
-    return Mutant(kind=kind, change=change, body=json.dumps(altered, ensure_ascii=False).encode())
+    return Mutant(kind=kind, change=change, original=bundle, alter=alter)
 
 
 def _weights(bundle: Json) -> Iterator[Mutant]:
@@ -351,13 +356,17 @@ def _follow(extension: Json, path: tuple[int, ...]) -> Json:
 def _plan(bundle: Json) -> Iterator[Mutant]:
     """Thresholds and codes of what an answer calls for; the condition in FHIRPath stays as it was."""
     (plan,) = _resources(bundle, "PlanDefinition")
+    weights = {
+        item["linkId"]: sorted({w["valueDecimal"] for o in item.get("answerOption", []) for w in _stated_weights(o)})
+        for item in _items(bundle)
+    }
     for number, action in enumerate(plan.get("action", [])):
         for details in _extensions(action, "risk-rule"):
             for place, part in enumerate(details["extension"]):
                 if part["url"] == "atLeast":
-                    for step in (1, -1):
-                        change = {"valueDecimal": part["valueDecimal"] + step}
-                        yield _plan_mutant(bundle, number, place, change, f"{action['id']} by {step}")
+                    for wrong in _neighbors(part["valueDecimal"], weights.get(_link_of(details), [])):
+                        change = {"valueDecimal": wrong}
+                        yield _plan_mutant(bundle, number, place, change, f"{action['id']} at {wrong}")
                 elif part["url"] == "code":
                     other = "LA32-8" if part["valueCode"] == "LA33-6" else "LA33-6"
                     yield _plan_mutant(bundle, number, place, {"valueCode": other}, f"{action['id']} on {other}")
@@ -365,6 +374,19 @@ def _plan(bundle: Json) -> Iterator[Mutant]:
                     # An alert of a triage instrument says the level that the form has reached, not the rule's own.
                     words = {"valueString": part["valueString"] + " or later"}
                     yield _plan_mutant(bundle, number, place, words, f"{action['id']} level")
+
+
+def _link_of(details: Json) -> str:
+    (link_id,) = (part["valueString"] for part in details["extension"] if part["url"] == "linkId")
+    return str(link_id)
+
+
+def _neighbors(value: int, weights: list[int]) -> list[int]:
+    """The next thresholds that change anything: the weights below and above; of a score one point less and more."""
+    if value not in weights:
+        return [value - 1, value + 1]
+    place = weights.index(value)
+    return [weights[place - 1] if place else value - 1, weights[place + 1] if place + 1 < len(weights) else value + 1]
 
 
 def _plan_mutant(bundle: Json, number: int, place: int, change: Json, what: str) -> Mutant:

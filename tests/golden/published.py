@@ -127,12 +127,16 @@ class PublishedRisk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """One instrument as its fact file has it; `facts` is the file itself."""
+    """One instrument as its fact file has it; `facts` is the file itself.
+
+    `risks` open alerts; `advice` is what else an answer calls for.
+    """
 
     id: str
     items: tuple[PublishedItem, ...]
     scores: tuple[PublishedScore, ...]
     risks: tuple[PublishedRisk, ...]
+    advice: tuple[PublishedRisk, ...]
     facts: dict[str, Any]
 
     def item(self, link_id: str) -> PublishedItem:
@@ -177,7 +181,12 @@ def read_published(instrument: str) -> Published:
         _item(fact, facts) for fact in facts["items"] if fact["type"] == "choice" and fact.get("text_confirmed", True)
     )
     return Published(
-        id=facts["id"], items=items, scores=tuple(_scores(facts, items)), risks=tuple(_risks(facts)), facts=facts
+        id=facts["id"],
+        items=items,
+        scores=tuple(_scores(facts, items)),
+        risks=tuple(risk for risk in _risks(facts) if not _is_advice(risk)),
+        advice=tuple(risk for risk in _risks(facts) if _is_advice(risk)),
+        facts=facts,
     )
 
 
@@ -397,9 +406,11 @@ def _cutoffs(facts: dict[str, Any]) -> Iterator[tuple[str, tuple[PublishedCutoff
 
 def _risks(facts: dict[str, Any]) -> Iterator[PublishedRisk]:
     for fact in facts["risk_items"]:
-        if "whatever" not in json.dumps(fact) and fact["level"].startswith("give the next higher"):
-            # AUDIT: a higher level of intervention, not an alert.
-            continue
         for link_id in fact["linkIds"]:
-            (at_least,) = {int(n) for n in re.findall(r">= (\d+)", fact["rule"])} or {1}
+            (at_least,) = {int(n) for n in re.findall(r">?= (\d+)", fact["rule"])} or {1}
             yield PublishedRisk(link_id=link_id, at_least=at_least, level=fact["level"])
+
+
+def _is_advice(risk: PublishedRisk) -> bool:
+    """AUDIT: a higher level of intervention, which is no alert."""
+    return risk.level.startswith("give the next higher")

@@ -6,6 +6,7 @@ read off answer by answer; the C-SSRS level is found by trying every way to answ
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 
 from tests.golden.published import Given
@@ -54,7 +55,12 @@ def expected_asq(given: Given) -> ExpectedLevel:
 
 def expected_cssrs(given: Given) -> ExpectedLevel:
     """C-SSRS as handed in: the level over every way to answer what is open; 6 Yes with 6a open is high."""
-    asked = _keep_asked({link_id: value for link_id, value in given.items() if isinstance(value, int)})
+    return _expected_cssrs(frozenset((item, value) for item, value in given.items() if isinstance(value, int)))
+
+
+@cache
+def _expected_cssrs(answers: frozenset[tuple[str, int]]) -> ExpectedLevel:
+    asked = _keep_asked(dict(answers))
     if asked.get("cssrs-6") == YES and "cssrs-6a" not in asked:
         asked["cssrs-6a"] = YES
     levels = {_cssrs_level(filled) for filled in _cssrs_completions(asked)}

@@ -37,14 +37,16 @@ def _cases(published: Published) -> Iterator[tuple[str, Vector]]:
 
 def _levels(published: Published) -> Iterator[tuple[str, Vector]]:
     """A triage instrument: each item alone, refused and not reached; tests try every combination besides."""
-    links = [item.link_id for item in published.items]
     none = _each(published, 0)
-    for link_id in links:
-        number = published.item(link_id).number
-        yield f"item-{number}-alone", _asked_only(published, {**none, link_id: 1}, None)
-        yield f"item-{number}-declined", _asked_only(published, {**none, link_id: DECLINED}, None)
-        rest = {other: value for other, value in none.items() if other != link_id}
-        yield f"item-{number}-missing", _asked_only(published, rest, None)
+    for item in published.items:
+        # An item that waits for others is asked after a Yes to the first of those.
+        first = dict.fromkeys(item.gates[:1], 1)
+        rest = {link_id: value for link_id, value in (none | first).items() if link_id != item.link_id}
+        yield f"item-{item.number}-alone", _asked_only(published, {**rest, item.link_id: 1}, 0)
+        yield f"item-{item.number}-declined", _asked_only(published, {**rest, item.link_id: DECLINED}, None)
+        yield f"item-{item.number}-missing", _asked_only(published, rest, None)
+        if first:
+            yield f"item-{item.number}-no", _asked_only(published, {**rest, item.link_id: 0}, 0)
     if published.id == "asq":
         yield "acute", {**none, "asq-3": 1, "asq-5": 1}
         yield "not-acute", {**none, "asq-3": 1, "asq-5": 0}
