@@ -69,16 +69,16 @@ def build_chart_resources(
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A resource that is planned, and the UUID that its full URL and its identifier share."""
+    """A resource that is planned, and the UUID, as text, that its full URL and its identifier share."""
 
     key: str
     shape: WriteShape
-    uuid: UUID
+    identifier: str
     resource: Json
 
     @property
     def full_url(self) -> str:
-        return f"urn:uuid:{self.uuid}"
+        return f"urn:uuid:{self.identifier}"
 
 
 class _Extraction:
@@ -103,9 +103,9 @@ class _Extraction:
                 kind=draft.shape.kind,
                 full_url=draft.full_url,
                 resource=draft.resource,
-                identifier_value=str(draft.uuid),
+                identifier_value=draft.identifier,
                 depends_on=tuple(dict.fromkeys(keys[reference] for reference in references if reference in keys)),
-                search=search_of(draft.shape, str(draft.uuid)),
+                search=search_of(draft.shape, draft.identifier),
             )
 
     def _response(self) -> None:
@@ -113,7 +113,7 @@ class _Extraction:
         if shape is None:
             return
         result = self.result
-        uuid = self.ids(RESPONSE_KEY)
+        identifier = str(self.ids(RESPONSE_KEY))
         resource = build_response(
             result.instrument,
             result.answers,
@@ -122,11 +122,11 @@ class _Extraction:
             encounter=result.answered_encounter or result.encounter,
             administration=result.administration,
             report=result.report,
-            identifier=str(uuid) if shape.include_identifier else None,
+            identifier=identifier if shape.include_identifier else None,
             profile=shape.profile,
             narrative=shape.include_narrative,
         )
-        self.drafts.append(_Draft(RESPONSE_KEY, shape, uuid, resource))
+        self.drafts.append(_Draft(RESPONSE_KEY, shape, identifier, resource))
 
     def _observations(self) -> None:
         frame = self._frame()
@@ -134,10 +134,10 @@ class _Extraction:
         self.drafts.extend(members)
         shape = self.shapes.get(ResourceKind.OBSERVATION_PANEL)
         if shape is not None and members:
-            uuid = self.ids(PANEL_KEY)
+            identifier = str(self.ids(PANEL_KEY))
             urls = [member.full_url for member in members]
-            resource = build_panel_observation(self.result.instrument, urls, frame, shape=shape, identifier=str(uuid))
-            self.drafts.append(_Draft(PANEL_KEY, shape, uuid, resource))
+            resource = build_panel_observation(self.result.instrument, urls, frame, shape=shape, identifier=identifier)
+            self.drafts.append(_Draft(PANEL_KEY, shape, identifier, resource))
 
     def _frame(self) -> ObservationFrame:
         result = self.result
@@ -164,12 +164,12 @@ class _Extraction:
             answer = self.result.answers.get(item.link_id)
             for place in range(max(1, 0 if answer is None else len(answer.given))):
                 key = f"observation:{item.link_id}{f':{place + 1}' if place else ''}"
-                uuid = self.ids(key)
+                identifier = str(self.ids(key))
                 resource = build_item_observation(
-                    item, self.result.answers, frame, shape=shape, identifier=str(uuid), place=place
+                    item, self.result.answers, frame, shape=shape, identifier=identifier, place=place
                 )
                 if resource is not None:
-                    yield _Draft(key, shape, uuid, resource)
+                    yield _Draft(key, shape, identifier, resource)
 
     def _score_observations(self, frame: ObservationFrame) -> Iterator[_Draft]:
         shape = self.shapes.get(ResourceKind.OBSERVATION_TOTAL)
@@ -181,38 +181,38 @@ class _Extraction:
         cautions = find_age_lines(result)
         for definition, score in zip(result.instrument.scores, result.report.scores, strict=True):
             key = f"observation:{definition.link_id}"
-            uuid = self.ids(key)
+            identifier = str(self.ids(key))
             resource = build_score_observation(
                 result.instrument,
                 definition,
                 score,
                 frame,
                 shape=shape,
-                identifier=str(uuid),
+                identifier=identifier,
                 # An alert also stands for a risk answer that was changed since.
                 has_alert=bool(result.report.alerts or result.alerts),
                 cautions=[*advice, *cautions],
             )
             advice = []
-            yield _Draft(key, shape, uuid, resource)
+            yield _Draft(key, shape, identifier, resource)
 
     def _document(self) -> None:
         shape = self.shapes.get(ResourceKind.DOCUMENT_REFERENCE)
         if shape is None:
             return
-        uuid = self.ids(DOCUMENT_KEY)
+        identifier = str(self.ids(DOCUMENT_KEY))
         related = [url for key in (RESPONSE_KEY, PANEL_KEY) if (url := self._url_of(key)) is not None]
-        resource = build_document_reference(self.result, shape, str(uuid), related)
-        self.drafts.append(_Draft(DOCUMENT_KEY, shape, uuid, resource))
+        resource = build_document_reference(self.result, shape, identifier, related)
+        self.drafts.append(_Draft(DOCUMENT_KEY, shape, identifier, resource))
 
     def _provenance(self) -> None:
         shape = self.shapes.get(ResourceKind.PROVENANCE)
         if shape is None or not self.drafts:
             return
-        uuid = self.ids(PROVENANCE_KEY)
+        identifier = str(self.ids(PROVENANCE_KEY))
         targets: Sequence[str] = [draft.full_url for draft in self.drafts]
-        resource = build_provenance(self.result, shape, str(uuid), targets=targets, source=self._url_of(RESPONSE_KEY))
-        self.drafts.append(_Draft(PROVENANCE_KEY, shape, uuid, resource))
+        resource = build_provenance(self.result, shape, identifier, targets=targets, source=self._url_of(RESPONSE_KEY))
+        self.drafts.append(_Draft(PROVENANCE_KEY, shape, identifier, resource))
 
     def _url_of(self, key: str) -> str | None:
         return next((draft.full_url for draft in self.drafts if draft.key == key), None)

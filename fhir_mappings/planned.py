@@ -1,11 +1,14 @@
 """A resource that signing plans to write, and the query that finds it again."""
 
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import quote
 
 from fhir_mappings.r4 import Json
 from fhir_mappings.systems import RESULT_IDENTIFIER
 from fhir_mappings.write_shape import ResourceKind, WriteShape
+
+_SYSTEM: Final = quote(f"{RESULT_IDENTIFIER}|", safe="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,4 +35,4 @@ def search_of(shape: WriteShape, value: str) -> str | None:
         return None
     # R4's Provenance has no identifier: it carries ours as a tag.
     parameter = "_tag" if shape.kind is ResourceKind.PROVENANCE else "identifier"
-    return f"{parameter}={quote(f'{RESULT_IDENTIFIER}|{value}', safe='')}"
+    return f"{parameter}={_SYSTEM}{quote(value, safe='')}"
