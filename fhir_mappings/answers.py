@@ -27,7 +27,8 @@ class Answer:
     """One item's answer. `at` is when it was given (aware).
 
     `coding` is the chosen option's where the item takes one of its options, which nearly all do; `values` is what was
-    answered otherwise: text, numbers, dates, or several options.
+    answered otherwise: text, numbers, dates, or several options. `carried_from`: the same question was answered on
+    another form, named here with its time, and the answer was confirmed.
     """
 
     link_id: str
@@ -35,6 +36,7 @@ class Answer:
     coding: Coding | None = None
     at: datetime | None = None
     values: tuple[AnswerValue, ...] = ()
+    carried_from: str | None = None
 
     @property
     def given(self) -> tuple[AnswerValue, ...]:

@@ -19,6 +19,7 @@ from fhir_mappings.systems import (
     COMPLETION_MODE,
     DATA_ABSENT_REASON_EXTENSION,
     EXT_ADMINISTRATION,
+    EXT_CARRIED_ANSWER,
     ITEM_WEIGHT,
     PARTICIPATION_MODE,
     RESULT_IDENTIFIER,
@@ -104,7 +105,7 @@ def build_items(
         text = {"text": question["text"]} if "text" in question else {}
         if item is not None:
             if is_enabled(item, answers):
-                built.append(_item(item, answers, nested))
+                built.append(_item(item, answers, {"linkId": link_id, **text}, nested))
         elif link_id in scores:
             value = build_value(scores[link_id], question["type"])
             built.append({"linkId": link_id, **text, "answer": [value]})
@@ -113,13 +114,16 @@ def build_items(
     return built
 
 
-def _item(item: Item, answers: Answers, nested: list[Json]) -> Json:
-    built: Json = {"linkId": item.link_id, "text": item.text}
+def _item(item: Item, answers: Answers, built: Json, nested: list[Json]) -> Json:
+    """Build an item onto its linkId and text; a label that stands for licensed wording is no text."""
     status = find_status(answers, item.link_id)
     if status is AnswerStatus.ANSWERED:
         given = [_build_answer(item, value) for value in answers[item.link_id].given]
         if nested and given:
             given[0]["item"] = nested
+        carried_from = answers[item.link_id].carried_from
+        if carried_from is not None:
+            built["extension"] = [{"url": EXT_CARRIED_ANSWER, "valueString": carried_from}]
         return {**built, "answer": given}
     reason = DECLINED if status is AnswerStatus.DECLINED else NOT_REACHED
     return {"extension": [{"url": DATA_ABSENT_REASON_EXTENSION, "valueCode": reason}], **built}
@@ -136,11 +140,11 @@ def _build_answer(item: Item, value: AnswerValue) -> Json:
 
 
 def _known_scores(instrument: Instrument, report: ScoreReport) -> dict[str, Points]:
-    """Give linkId → value of each score that is known without a rule for missing items."""
+    """Give linkId → value of each score that is known without a rule for missing items; a level's rank is none."""
     return {
         definition.link_id: score.value
         for definition, score in zip(instrument.scores, report.scores, strict=True)
-        if score.value is not None and score.missing_rule is None
+        if score.value is not None and score.missing_rule is None and not score.is_level
     }
 
 

@@ -85,3 +85,4 @@ EXT_SCORE_DIRECTION: Final = _OURS + "score-direction"
 # Where to get the wording of an instrument that is shipped without it.
 EXT_NEEDS_TEXT: Final = _OURS + "needs-licensed-text"
 EXT_ADMINISTRATION: Final = _OURS + "administration"
+EXT_CARRIED_ANSWER: Final = _OURS + "carried-answer"
