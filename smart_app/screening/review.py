@@ -16,22 +16,20 @@ from smart_app.screening.encounters import build_options, may_choose_visit, say_
 from smart_app.screening.form import licence_of
 from smart_app.screening.form_words import say_giving
 from smart_app.screening.frame import build_frame
+from smart_app.screening.plan_view import build_plans
 from smart_app.screening.review_material import Material, gather
-from smart_app.screening.review_views import AnswerRow, NoteView, PlanLineView, ReviewView
+from smart_app.screening.review_views import AnswerRow, NoteView, ReviewView
 from smart_app.screening.score_view import build_scores
 from smart_app.screening.sign_panel import build_sign
 from smart_app.screening.wording import (
     find_age,
     say_answer,
-    say_count,
     say_moment,
     say_partial,
     say_points,
     say_signed,
 )
 from smart_app.services import Acting, Services
-from smart_app.writeback.plan import PlanLine
-from smart_app.writeback.plan_words import UNDECIDED
 
 
 def view_review(app: Services, who: Acting, screening_id: UUID) -> ReviewView:
@@ -65,8 +63,7 @@ def build_review(app: Services, who: Acting, material: Material) -> ReviewView:
         answers=_build_answers(app, who, material),
         comment=screening.comment,
         note=build_note(app, who, material),
-        plan=tuple(_build_line(line, is_chosen=material.plan.choice is not None) for line in material.plan.lines),
-        plan_summary=_say_plan(frame.ehr_name, material),
+        plans=build_plans(app, who, material),
         encounters=build_options(app, who) if may_choose_visit(app, who, material.chart) else (),
         encounter=frame.banner.visit,
         encounter_notice=say_encounter_notice(who, screening),
@@ -104,27 +101,6 @@ def build_note(app: Services, who: Acting, material: Material) -> NoteView:
 
 def _say_when(app: Services, who: Acting, administration: Administration) -> str:
     return say_partial(administration.when, who.now, app.rules.zone)
-
-
-def _build_line(line: PlanLine, *, is_chosen: bool) -> PlanLineView:
-    """Build a line; while nothing is chosen it never reads as if writing were preset (safety rule 13)."""
-    words = "Not written"
-    if line.writes:
-        words = "Write" if is_chosen else UNDECIDED
-    return PlanLineView(
-        what=line.label, chart_as=line.chart_as, writes=line.writes and is_chosen, words=words, reason=line.reason
-    )
-
-
-def _say_plan(ehr_name: str, material: Material) -> str:
-    plan = material.plan
-    if plan.choice is None and plan.written_count:
-        return " ".join((f"{UNDECIDED}: nothing is preset.", *plan.notices))
-    written = f"{say_count(plan.written_count, 'item')} to the chart at {ehr_name}"
-    if not plan.written_count:
-        written = f"Nothing to the chart at {ehr_name}"
-    not_written = f", {plan.unwritten_count} not" if plan.unwritten_count else ""
-    return " ".join((f"{written}{not_written}.", *plan.notices))
 
 
 def _build_answers(app: Services, who: Acting, material: Material) -> tuple[AnswerRow, ...]:

@@ -139,6 +139,17 @@ class PlanLineView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanView:
+    """What signing does under one choice, "" while nothing is chosen. ``button`` names count, verb and patient."""
+
+    choice: str
+    lines: tuple[PlanLineView, ...]
+    summary: str
+    release_notice: str
+    button: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EncounterOption:
     """A visit to choose: type, date and status in words; ``encounter_id`` "none" for none."""
 
@@ -160,16 +171,12 @@ class Blocker:
 class SignView:
     """The sign panel. ``displayed_hash`` goes back with the form; a page that has changed since is refused.
 
-    ``button`` says what signing does; ``button_unwritten`` the same while a choice that writes nothing is ticked.
     ``choices`` are write, restricted, keep and copy-by-hand; none is chosen for a minor (safety rule 13).
     """
 
     may_sign: bool
     blockers: tuple[Blocker, ...]
-    button: str
-    button_unwritten: str
     statement: str
-    release_notice: str
     choices: tuple[Choice, ...]
     choices_notice: str
     asks_deceased: bool
@@ -208,8 +215,7 @@ class ReviewView:
     answers: tuple[AnswerRow, ...]
     comment: str
     note: NoteView
-    plan: tuple[PlanLineView, ...]
-    plan_summary: str
+    plans: tuple[PlanView, ...]
     encounters: tuple[EncounterOption, ...]
     encounter: str
     encounter_notice: str

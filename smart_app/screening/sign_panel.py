@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from smart_app.model.approval import WriteChoice
 from smart_app.model.rights import Right
 from smart_app.screening.form_words import name_item
 from smart_app.screening.frame import build_banner
 from smart_app.screening.review_material import Material
 from smart_app.screening.review_views import Blocker, SignView
 from smart_app.screening.views import Choice
-from smart_app.screening.wording import say_count
 from smart_app.services import Acting, Services
 
 
@@ -19,24 +17,15 @@ def build_sign(app: Services, who: Acting, material: Material) -> SignView:
     plan, patient = material.plan, material.chart.patient
     banner = build_banner(app, who, material.chart)
     name = patient.name
-    button = f"Sign and write {say_count(plan.written_count, 'item')} to the chart of {name}"
-    unwritten = f"Sign for {name}; nothing is written"
-    if plan.choice not in {None, WriteChoice.WRITE, WriteChoice.RESTRICTED} or not plan.written_count:
-        button = unwritten
-    if plan.choice is None:
-        button = f"Sign for {name}, as chosen above"
     supervisor = f"your supervisor, {material.supervisor_name}," if material.supervisor_name else "your supervisor"
     signer = f"Signed by {who.user.name}" if Right.SIGN in who.rights else "To be signed by somebody who may sign"
     return SignView(
         may_sign=not blockers,
         blockers=blockers,
-        button=button,
-        button_unwritten=unwritten,
         statement=(
             f"{signer}, for {name}, born {banner.born}, MRN {banner.mrn}, visit: {banner.visit}. "
             "Patient, visit and user are checked again before each item is sent."
         ),
-        release_notice=plan.release_notice,
         choices=tuple(
             Choice(value=option.choice, label=option.label, chosen=option.choice is plan.choice)
             for option in plan.options

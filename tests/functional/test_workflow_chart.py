@@ -94,8 +94,8 @@ def test_a_visit_that_may_not_be_read_is_no_dead_end_none_is_chosen_and_the_plan
     who = clinic.again(who)
     view = workflow.view_review(clinic.app, who, screening_id)
     said = "The visit from which the EHR opened the app could not be read: nothing is written to it."
-    assert said in view.plan_summary
-    assert "No visit is chosen" in view.plan_summary
+    assert said in view.plans[0].summary
+    assert "No visit is chosen" in view.plans[0].summary
     clinic.sign(who, screening_id)
     with clinic.app.units.read() as unit:
         approval = unit.approvals.find_for_screening(screening_id)
@@ -121,8 +121,8 @@ def test_another_visit_may_be_chosen_in_place_of_one_that_is_not_this_patients_a
         who = clinic.again(who)
     view = workflow.view_review(clinic.app, who, screening_id)
     assert [option.encounter_id for option in view.encounters if option.chosen] == [other]
-    assert "nothing is written to it" in view.plan_summary
-    assert "No visit is chosen" not in view.plan_summary
+    assert "nothing is written to it" in view.plans[0].summary
+    assert "No visit is chosen" not in view.plans[0].summary
     clinic.sign(who, screening_id)
     assert {row.state for row in clinic.rows(screening_id)} == {RowState.WRITTEN}
     assert not any("enc-01-now" in row.resource for row in clinic.rows(screening_id))

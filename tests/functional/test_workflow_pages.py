@@ -249,6 +249,6 @@ def test_access_that_the_ehr_did_not_give_is_said_and_the_plan_follows_it(clinic
     who = clinic.launch("pt-01", withhold="patient/DocumentReference.c")
     assert "patient/DocumentReference.c" in workflow.view_home(clinic.app, who).frame.notice
     view = workflow.view_review(clinic.app, who, clinic.give(who, phq9(*MILD)))
-    note = next(line for line in view.plan if line.what == "Note")
+    note = next(line for line in view.plans[0].lines if line.what == "Note")
     assert not note.writes
     assert "no right to write DocumentReference" in note.reason

@@ -76,9 +76,9 @@ def test_while_nothing_is_chosen_for_a_minor_no_word_of_the_page_reads_as_if_wri
 ) -> None:
     who = clinic.launch("pt-05")
     view = workflow.view_review(clinic.app, who, clinic.give(who, phq9(*(1,) * 8, 0)))
-    assert {(line.writes, line.words) for line in view.plan} == {(False, "Depends on your choice")}
-    assert view.plan_summary.startswith("Depends on your choice: nothing is preset.")
-    assert view.sign.release_notice.startswith("If it is written, ")
+    assert {(line.writes, line.words) for line in view.plans[0].lines} == {(False, "Depends on your choice")}
+    assert view.plans[0].summary.startswith("Depends on your choice: nothing is preset.")
+    assert view.plans[0].release_notice.startswith("If it is written, ")
     assert [choice.chosen for choice in view.sign.choices] == [False] * len(view.sign.choices)
 
 

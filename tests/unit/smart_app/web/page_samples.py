@@ -331,19 +331,37 @@ REVIEW = rv.ReviewView(
         saved="Made from the result; not edited",
         problems=(),
     ),
-    plan=(
-        rv.PlanLineView(
-            what="Note", chart_as="Clinical note (DocumentReference)", writes=True, words="Write", reason=""
+    plans=(
+        rv.PlanView(
+            choice="write",
+            lines=(
+                rv.PlanLineView(
+                    what="Note", chart_as="Clinical note (DocumentReference)", writes=True, words="Write", reason=""
+                ),
+                rv.PlanLineView(
+                    what="Who signed, with what",
+                    chart_as="Provenance",
+                    writes=False,
+                    words="Not written",
+                    reason="This EHR takes none. Said in the note, kept in this app.",
+                ),
+            ),
+            summary="14 items to Sandbox EHR, 1 not",
+            release_notice="The patient, and any proxy, may read this at once in the portal.",
+            button="Sign and write 14 items to the chart of Zoë Nguyễn-O'Brien",
         ),
-        rv.PlanLineView(
-            what="Who signed, with what",
-            chart_as="Provenance",
-            writes=False,
-            words="Not written",
-            reason="This EHR takes none. Said in the note, kept in this app.",
+        rv.PlanView(
+            choice="keep",
+            lines=(
+                rv.PlanLineView(
+                    what="Note", chart_as="Clinical note", writes=False, words="Not written", reason="By choice."
+                ),
+            ),
+            summary="Nothing to Sandbox EHR",
+            release_notice="Nothing is written, so that the portal shows nothing of it.",
+            button="Sign for Zoë Nguyễn-O'Brien; nothing is written",
         ),
     ),
-    plan_summary="14 items to Sandbox EHR, 1 not",
     encounters=(rv.EncounterOption(encounter_id="e1", words="Outpatient, today 10:30, in progress", chosen=True),),
     encounter="Outpatient, today 10:30, in progress",
     encounter_notice="",
@@ -356,10 +374,7 @@ REVIEW = rv.ReviewView(
                 anchor=f"alert-{ALERT}",
             ),
         ),
-        button="Sign and write 14 items to the chart of Zoë Nguyễn-O'Brien",
-        button_unwritten="Sign for Zoë Nguyễn-O'Brien; nothing is written",
         statement="Signed by Miriam Okafor, MD, for Nguyễn-O'Brien, Zoë, MRN 00482913, visit of today 10:30.",
-        release_notice="The patient, and any proxy, may read this at once in the portal.",
         choices=(
             v.Choice(value="write", label="Write it to the chart", chosen=True),
             v.Choice(value="keep", label="Do not write it; keep it here"),
