@@ -5,7 +5,7 @@ An answer that can't be read counts as unanswered: the score is then not known, 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
 from typing import Final
@@ -42,7 +42,8 @@ class ParsedResponse:
     """What a response says. References are literal ("Patient/1") or None; `authored` is a FHIR dateTime as received.
 
     `administration` is None where the response is none of ours. `stated_scores`: the values that the response itself
-    carries for score items, linkId → points.
+    carries for score items, linkId → points. `unasked`: answers to items that the others do not enable; they count in
+    no score, but a risk answer among them is flagged all the same.
     """
 
     answers: Answers
@@ -55,6 +56,7 @@ class ParsedResponse:
     language: str | None
     stated_scores: Mapping[str, int | Decimal]
     administration: Administration | None
+    unasked: Answers = field(default_factory=dict)
 
     @property
     def handed_in(self) -> bool:
@@ -90,8 +92,9 @@ def parse_response(body: bytes | Json, instrument: Instrument) -> Mapped[ParsedR
     authored = root.find_string("authored")
     if authored is not None:
         parse_partial_date_time(authored, "QuestionnaireResponse.authored")
+    answers, unasked = reader.part_answers()
     parsed = ParsedResponse(
-        answers=reader.enabled_answers(),
+        answers=answers,
         subject=_reference(root, "subject"),
         encounter=_reference(root, "encounter"),
         author=_reference(root, "author"),
@@ -101,6 +104,7 @@ def parse_response(body: bytes | Json, instrument: Instrument) -> Mapped[ParsedR
         language=root.find_string("language"),
         stated_scores=reader.stated_scores,
         administration=reader.read_administration(root),
+        unasked=unasked,
     )
     return Mapped(value=parsed, issues=tuple(reader.issues))
 
@@ -190,13 +194,13 @@ class _Reader:
             self._report(Severity.WARNING, "administration-unreadable", error.expression, f"Not read: {error.problem}.")
             return None
 
-    def enabled_answers(self) -> Answers:
-        """Give the answers whose item the other answers enable; a disabled one is reported and left out."""
+    def part_answers(self) -> tuple[Answers, Answers]:
+        """Give the answers whose item the other answers enable, and those that are reported and left out."""
         kept = keep_enabled(self.instrument.items, self._answers)
-        for link_id in self._answers:
-            if link_id not in kept:
-                self._fault(Severity.WARNING, "disabled-item", link_id, "Answered although not enabled: left out.")
-        return kept
+        unasked = {link_id: answer for link_id, answer in self._answers.items() if link_id not in kept}
+        for link_id in unasked:
+            self._fault(Severity.WARNING, "disabled-item", link_id, "Answered although not enabled: left out.")
+        return kept, unasked
 
     def _read_item(self, element: Element) -> None:
         link_id = element.string("linkId")

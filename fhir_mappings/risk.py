@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from fhir_mappings.answers import Answers, AnswerStatus, find_status, is_enabled
+from fhir_mappings.answers import Answer, Answers, AnswerStatus, find_status, is_enabled
 from fhir_mappings.applicability import find_chosen
 from fhir_mappings.instrument import Instrument, RiskRule
 from fhir_mappings.level import find_level_bounds
@@ -45,8 +45,13 @@ class RiskFlag:
     action: str = ""
 
 
-def find_risk(instrument: Instrument, answers: Answers, *, handed_in: bool) -> tuple[RiskFlag, ...]:
-    """Give a flag per risk rule that fires; once handed in, also one per risk item without answer."""
+def find_risk(
+    instrument: Instrument, answers: Answers, *, handed_in: bool, unasked: Answers | None = None
+) -> tuple[RiskFlag, ...]:
+    """Give a flag per risk rule that fires; once handed in, also one per risk item without answer.
+
+    `unasked`: answers to items that the others do not enable; a risk that somebody told is not lost for that.
+    """
     flags = []
     levels: dict[str | None, _Reached | None] = {None: None}
     for rule in instrument.risk_rules:
@@ -55,8 +60,9 @@ def find_risk(instrument: Instrument, answers: Answers, *, handed_in: bool) -> t
         if rule.level_of is not None and rule.level_of not in levels:
             levels[rule.level_of] = _find_reached(instrument, rule.level_of, answers)
         reached = levels[rule.level_of]
-        if status is AnswerStatus.ANSWERED:
-            if not _fires(rule, item, answers):
+        told = answers.get(rule.link_id) if not unasked else unasked.get(rule.link_id, answers.get(rule.link_id))
+        if told is not None and told.status is AnswerStatus.ANSWERED:
+            if not _fires(rule, item, told):
                 continue
             level, action = rule.level, rule.action
             if reached is not None and reached.rank >= _rank_of(instrument, rule):
@@ -90,12 +96,12 @@ def find_advice(instrument: Instrument, answers: Answers) -> tuple[RiskRule, ...
         for rule in instrument.advice
         if find_status(answers, rule.link_id) is AnswerStatus.ANSWERED
         and is_enabled(item := instrument.get_item(rule.link_id), answers)
-        and _fires(rule, item, answers)
+        and _fires(rule, item, answers[rule.link_id])
     )
 
 
-def _fires(rule: RiskRule, item: Item, answers: Answers) -> bool:
-    option = find_chosen(item, answers[rule.link_id])
+def _fires(rule: RiskRule, item: Item, answer: Answer) -> bool:
+    option = find_chosen(item, answer)
     if option is None:
         # An answer that is none of the options cannot be cleared of risk.
         return True

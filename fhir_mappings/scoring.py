@@ -34,11 +34,13 @@ def score_answers(
     *,
     handed_in: bool = True,
     prorate: bool = False,
+    unasked: Answers | None = None,
 ) -> Mapped[ScoreReport]:
     """Score the answers to an instrument.
 
     Shapes: linkId → Answer. `handed_in`: the form is finished, so a blank risk item is "risk not known". `prorate`:
-    the site has switched on missing-item rules that are not the author's own. One Issue per answer that is none of
+    the site has switched on missing-item rules that are not the author's own. `unasked`: answers to items that the
+    others do not enable, in which only risk is looked for. One Issue per answer that is none of
     the item's options (it counts as unanswered), per value that a rule filled in, and per expression that
     can't be evaluated. Pure.
     """
@@ -58,7 +60,7 @@ def score_answers(
         canonical=instrument.canonical,
         complete=not unanswered,
         scores=scores,
-        alerts=find_risk(instrument, answers, handed_in=handed_in),
+        alerts=find_risk(instrument, answers, handed_in=handed_in, unasked=unasked),
         unanswered=unanswered,
     )
     issues += [

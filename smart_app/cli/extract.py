@@ -82,7 +82,7 @@ def extract_body(body: bytes, signing: Signing) -> Json | None:
 
 
 def _sign(instrument: Instrument, parsed: ParsedResponse, signing: Signing, digest: bytes) -> SignedResult:
-    report = score_answers(instrument, parsed.answers, handed_in=parsed.handed_in).value
+    report = score_answers(instrument, parsed.answers, handed_in=parsed.handed_in, unasked=parsed.unasked).value
     patient = _need(signing.patient or parsed.subject, "QuestionnaireResponse.subject", "Patient", "--patient")
     author = parsed.author if parsed.author and parsed.author.startswith("Practitioner") else None
     practitioner = _need(

@@ -40,7 +40,7 @@ def score_body(body: bytes, library: Library) -> tuple[str, bool]:
     try:
         response = parse_json_strict(body)
         instrument, parsed, issues = read_response(response, library)
-        scored = score_answers(instrument, parsed.answers, handed_in=parsed.handed_in)
+        scored = score_answers(instrument, parsed.answers, handed_in=parsed.handed_in, unasked=parsed.unasked)
     except MappingError as exc:
         return print_failure(exc), False
     issues = (*issues, *scored.issues, *compare_stated_scores(parsed, scored.value, instrument))

@@ -7,9 +7,11 @@ from hypothesis import given
 
 from fhir_mappings.answers import Answer
 from fhir_mappings.instrument import Coding
+from fhir_mappings.response import parse_response
 from fhir_mappings.risk import RiskKind, find_risk
 from fhir_mappings.scoring import score_answers
-from tests.unit.fhir_mappings.factories import DECLINED, Given, answers_of, gad7, given_answers, phq9
+from fhir_mappings.systems import LOINC
+from tests.unit.fhir_mappings.factories import DECLINED, Given, answers_of, gad7, given_answers, instrument_of, phq9
 
 
 @pytest.mark.parametrize("rest", [0, 3])
@@ -65,3 +67,23 @@ def test_an_instrument_that_does_not_ask_says_so() -> None:
     assert phq9().asks_about_suicide
     assert not gad7().asks_about_suicide
     assert find_risk(gad7(), answers_of(gad7(), [3] * 7), handed_in=True) == ()
+
+
+def test_a_risk_answer_to_an_item_that_was_not_asked_is_flagged_though_it_counts_in_no_level() -> None:
+    asq = instrument_of("asq")
+    answers = answers_of(asq, [1, 1, 1, 1, 0])
+    response = {
+        "resourceType": "QuestionnaireResponse",
+        "status": "completed",
+        "questionnaire": asq.canonical,
+        "item": [
+            {"linkId": link_id, "answer": [{"valueCoding": {"system": LOINC, "code": coding.code}}]}
+            for link_id, answer in answers.items()
+            if (coding := answer.coding) is not None
+        ],
+    }
+    parsed = parse_response(response, asq).value
+    assert set(parsed.unasked) == {"asq-5"}
+    report = score_answers(asq, parsed.answers, unasked=parsed.unasked).value
+    assert [(flag.link_id, flag.level) for flag in report.alerts] == [("asq-5", "acute positive")]
+    assert (report.scores[0].value, report.complete) == (0, True)
