@@ -17,6 +17,7 @@ from smart_app.library import Library
 from smart_app.model.identity import PatientKey, User
 from smart_app.model.launch_session import LaunchSession, SessionStanding
 from smart_app.model.rights import Right, RightsRule
+from smart_app.refusal_budget import RefusalBudget
 from smart_app.storage.unit_of_work import Units
 from smart_app.writeback.plan import WriteSite
 
@@ -84,6 +85,7 @@ class Services:
     charts: ChartCache
     rules: SiteRules
     software_version: str
+    refusals: RefusalBudget = field(default_factory=RefusalBudget)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from smart_app.model.identity import PatientKey, User
 
 
 class AuditAction(StrEnum):
-    """``subject:action``; the list only grows."""
+    """``subject:action``; the list only grows. A launch is audited from its callback on: anybody can start one."""
 
     LAUNCH_STARTED = "launch:started"
     LAUNCH_COMPLETED = "launch:completed"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from hashlib import sha256
 
 from launch import authorize
 from launch.callback import find_state
@@ -20,6 +18,7 @@ from smart_app.model.launch_session import LaunchSession, SessionStanding
 from smart_app.model.rights import PatientAccount, rights_of
 from smart_app.screening.context import FirstWave, fetch_first_wave
 from smart_app.screening.errors import LaunchNotOpen, LaunchOver
+from smart_app.screening.refusing import audit_launch_refusal, audit_refused_request, digest, is_secret
 from smart_app.services import Acting, Services
 from smart_app.storage.pending_launches import PendingFate, TakenLaunch
 
@@ -51,33 +50,30 @@ class FinishedLaunch:
     instrument_id: str | None
 
 
-def begin_launch(app: Services, *, iss: str, launch: str | None, framed: bool, correlation_id: str) -> BegunLaunch:
+def begin_launch(app: Services, *, iss: str, launch: str | None, framed: bool) -> BegunLaunch:
     """Begin an EHR launch (``launch`` None: standalone); the pending launch is kept for ten minutes and one use.
 
+    Not audited, for anybody can do it: the audit begins at the callback.
     Raises: LaunchError; UnknownIssuer before any network call.
     """
     now = app.clock()
     ehr = app.ehrs.get_by_iss(iss)
-    try:
-        configuration = app.connections.configuration(ehr.id, now)
-        scopes = compute_scopes(
-            app.rules.features_at(ehr.id),
-            standalone=launch is None,
-            capabilities=configuration.capabilities,
-            extra=ehr.scopes,
-        )
-        begun = authorize.begin_launch(
-            ehr=ehr,
-            iss=iss,
-            launch=launch,
-            redirect_uri=f"{app.rules.base_url}/callback",
-            scopes=scopes,
-            configuration=configuration,
-            now=now,
-        )
-    except LaunchError as refusal:
-        _audit_refusal(app, ehr.id, refusal, correlation_id)
-        raise
+    configuration = app.connections.configuration(ehr.id, now)
+    scopes = compute_scopes(
+        app.rules.features_at(ehr.id),
+        standalone=launch is None,
+        capabilities=configuration.capabilities,
+        extra=ehr.scopes,
+    )
+    begun = authorize.begin_launch(
+        ehr=ehr,
+        iss=iss,
+        launch=launch,
+        redirect_uri=f"{app.rules.base_url}/callback",
+        scopes=scopes,
+        configuration=configuration,
+        now=now,
+    )
     binding = app.new_secret()
     with app.units.write() as unit:
         unit.pending_launches.add(
@@ -90,10 +86,6 @@ def begin_launch(app: Services, *, iss: str, launch: str | None, framed: bool, c
             created_at=now,
             expires_at=begun.pending.expires_at,
         )
-        started = AuditEvent(
-            action=AuditAction.LAUNCH_STARTED, at=now, correlation_id=correlation_id, detail={"ehr": ehr.id}
-        )
-        unit.audit.append(started)
         unit.commit()
     return BegunLaunch(authorize_url=begun.authorize_url, state=begun.pending.state, binding=binding)
 
@@ -109,12 +101,13 @@ def finish_launch(
     now = app.clock()
     taken = _take(app, find_state(params), binding, correlation_id)
     launch_id = app.new_secret()
+    active = None
     try:
         pending = PendingLaunch.from_json(taken.pending_json)
         active = app.connections.complete(params, pending, ehr_id=taken.ehr_id, now=now)
         wave, user = _read_who(app, active, launch_id)
     except (LaunchError, AppError) as refusal:
-        _audit_refusal(app, taken.ehr_id, refusal, correlation_id)
+        audit_launch_refusal(app, taken.ehr_id, refusal, correlation_id, known=active is not None)
         raise
     secret = app.new_secret()
     session = LaunchSession(
@@ -165,8 +158,10 @@ def open_session(app: Services, launch_id: str, secret: str | None, *, correlati
     now = app.clock()
     with app.units.read() as unit:
         session = unit.sessions.find(launch_id)
-    if session is None or secret is None or not hmac.compare_digest(session.secret_hash, digest(secret)):
-        raise LaunchNotOpen
+    if session is None or not is_secret(session.secret_hash, secret):
+        refusal = LaunchNotOpen()
+        audit_refused_request(app, launch_id, secret, refusal, correlation_id)
+        raise refusal
     standing = session.standing(now, idle=app.rules.idle, absolute=app.rules.absolute)
     if standing is SessionStanding.OVER:
         raise LaunchOver
@@ -175,11 +170,6 @@ def open_session(app: Services, launch_id: str, secret: str | None, *, correlati
             unit.sessions.touch(launch_id, now)
             unit.commit()
     return _act(app, session, standing, now, correlation_id)
-
-
-def digest(secret: str) -> str:
-    """Give what is stored of a secret of 128 random bits or more."""
-    return sha256(secret.encode()).hexdigest()
 
 
 def _act(
@@ -199,11 +189,13 @@ def _take(app: Services, state: str, binding: str | None, correlation_id: str) -
     with app.units.write() as unit:
         taken = unit.pending_launches.take(digest(state), now)
         # Left uncommitted for another browser's callback, so that it cannot use up this one's launch.
-        if isinstance(taken, TakenLaunch) and hmac.compare_digest(taken.binding_hash, digest(binding or "")):
+        if isinstance(taken, TakenLaunch) and is_secret(taken.binding_hash, binding):
             unit.commit()
             return taken
     refusal = PendingLaunchExpired() if taken is PendingFate.EXPIRED else StateMismatch(field="state")
-    _audit_refusal(app, taken.ehr_id if isinstance(taken, TakenLaunch) else None, refusal, correlation_id)
+    if taken is not PendingFate.UNKNOWN:
+        ehr_id = taken.ehr_id if isinstance(taken, TakenLaunch) else None
+        audit_launch_refusal(app, ehr_id, refusal, correlation_id, known=False)
     raise refusal
 
 
@@ -243,17 +235,3 @@ def _user_of(active: ActiveLaunch, wave: FirstWave, launch_id: str) -> User:
         fhir_user=active.user.fhir_user,
         name=wave.user_name or active.user.name or "User without a name",
     )
-
-
-def _audit_refusal(app: Services, ehr_id: str | None, refusal: LaunchError | AppError, correlation_id: str) -> None:
-    with app.units.write() as unit:
-        unit.audit.append(
-            AuditEvent(
-                action=AuditAction.LAUNCH_REFUSED,
-                at=app.clock(),
-                outcome=refusal.code,
-                correlation_id=correlation_id,
-                detail={"ehr": ehr_id, "field": refusal.field},
-            )
-        )
-        unit.commit()

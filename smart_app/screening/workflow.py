@@ -2,7 +2,7 @@
 
 | step | use cases |
 |---|---|
-| launch | begin_launch, finish_launch, open_session, log_out |
+| launch | begin_launch, finish_launch, open_session, audit_refused_request, log_out |
 | overview | view_home, view_history, view_worklist |
 | start | view_start, find_usual_giving, start_screening |
 | give | view_form, save_answers, hand_in, view_hand_in, stop_screening |
@@ -25,6 +25,7 @@ from smart_app.screening.history import view_history
 from smart_app.screening.home import view_home
 from smart_app.screening.launching import begin_launch, finish_launch, open_session
 from smart_app.screening.outcome import view_outcome
+from smart_app.screening.refusing import audit_refused_request
 from smart_app.screening.review import view_review
 from smart_app.screening.reviewing import reject_screening, reopen_screening, set_comment, stop_screening
 from smart_app.screening.saving import save_answers
@@ -35,6 +36,7 @@ from smart_app.screening.worklist import view_worklist
 __all__ = [
     "add_to_alert",
     "ask_again",
+    "audit_refused_request",
     "begin_launch",
     "choose_encounter",
     "close_alert",

@@ -21,6 +21,7 @@ from launch.urls import normalize_base_url
 from smart_app.access import LaunchIdle
 from smart_app.errors import AppError
 from smart_app.logs import get_logger, log_event, log_failure
+from smart_app.screening import workflow
 from smart_app.screening.errors import LaunchNotOpen, UnknownItem, UnknownOption
 from smart_app.screening.wording import say_day
 from smart_app.services import Services
@@ -81,6 +82,7 @@ class ErrorPages:
         app.register_error_handler(LaunchError, self.launch_error)
         app.register_error_handler(AppError, self.app_error)
         app.register_error_handler(CSRFError, self.form_not_trusted)
+        app.register_error_handler(refusals.CrossOrigin, self.foreign_form)
         app.register_error_handler(InternalServerError, self.our_fault)
         app.register_error_handler(HTTPException, self.http_error)
 
@@ -121,7 +123,15 @@ class ErrorPages:
     def form_not_trusted(self, error: CSRFError) -> ResponseReturnValue:
         """Tell a lost cookie from a foreign form: without the launch's cookie the cause is the cookie, not the form."""
         gone = find_launch_id(request.path) is not None and browser_session().secret is None
-        return self.app_error(LaunchNotOpen() if gone else refusals.FormNotTrusted())
+        return self.foreign_form(LaunchNotOpen() if gone else refusals.FormNotTrusted())
+
+    def foreign_form(self, error: AppError) -> ResponseReturnValue:
+        """Refuse a form before its launch is opened; where the launch is known, that is audited."""
+        launch_id = find_launch_id(request.path)
+        if launch_id is not None:
+            secret = browser_session().secret
+            workflow.audit_refused_request(self._services, launch_id, secret, error, correlation_id())
+        return self.app_error(error)
 
     def http_error(self, error: HTTPException) -> ResponseReturnValue:
         """Say what Flask itself refuses: not found, wrong method, too large, too many."""

@@ -54,7 +54,7 @@ def _begin(iss: str, launch: str | None) -> ResponseReturnValue:
     framed = is_framed(request)
     if framed and (answer := _probe(iss, launch)) is not None:
         return answer
-    begun = workflow.begin_launch(services(), iss=iss, launch=launch, framed=framed, correlation_id=correlation_id())
+    begun = workflow.begin_launch(services(), iss=iss, launch=launch, framed=framed)
     browser_session().bind(begun.state, begun.binding, framed=framed)
     return redirect(begun.authorize_url)
 

@@ -89,9 +89,7 @@ class Clinic:
         query = {"client": "smart-screening", "patient": patient, "user": user, **parameters}
         ordered = requests.get(f"{self.sandbox.base_url}/launch", params=query, allow_redirects=False, timeout=10)
         arrived = parse_qs(urlsplit(ordered.headers["Location"]).query)
-        begun = workflow.begin_launch(
-            self.app, iss=arrived["iss"][0], launch=arrived["launch"][0], framed=False, correlation_id="test"
-        )
+        begun = workflow.begin_launch(self.app, iss=arrived["iss"][0], launch=arrived["launch"][0], framed=False)
         back = requests.get(begun.authorize_url, allow_redirects=False, timeout=10)
         params = parse_qs(urlsplit(back.headers["Location"]).query)
         finished = workflow.finish_launch(self.app, params=params, binding=begun.binding, correlation_id="test")

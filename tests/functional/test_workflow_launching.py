@@ -30,18 +30,14 @@ def _go(clinic: Clinic, **parameters: str) -> tuple[BegunLaunch, dict[str, list[
     query = {"client": "smart-screening", "patient": "pt-01", "user": OKAFOR, **parameters}
     ordered = requests.get(f"{clinic.sandbox.base_url}/launch", params=query, allow_redirects=False, timeout=10)
     arrived = parse_qs(urlsplit(ordered.headers["Location"]).query)
-    begun = workflow.begin_launch(
-        clinic.app, iss=arrived["iss"][0], launch=arrived["launch"][0], framed=False, correlation_id="c"
-    )
+    begun = workflow.begin_launch(clinic.app, iss=arrived["iss"][0], launch=arrived["launch"][0], framed=False)
     back = requests.get(begun.authorize_url, allow_redirects=False, timeout=10)
     return begun, parse_qs(urlsplit(back.headers["Location"]).query)
 
 
 def test_an_unknown_issuer_is_refused_before_anything_is_asked(clinic: Clinic) -> None:
     with pytest.raises(UnknownIssuer):
-        workflow.begin_launch(
-            clinic.app, iss="https://elsewhere.example/fhir", launch="x", framed=False, correlation_id="c"
-        )
+        workflow.begin_launch(clinic.app, iss="https://elsewhere.example/fhir", launch="x", framed=False)
 
 
 def test_state_works_once(clinic: Clinic) -> None:

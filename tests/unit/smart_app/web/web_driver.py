@@ -107,6 +107,7 @@ ANSWERS: dict[str, Any] = {
     "finish_writing": None,
     "view_outcome": samples.OUTCOME,
     "log_out": None,
+    "audit_refused_request": None,
     "begin_launch": BegunLaunch(
         authorize_url="https://ehr.example/authorize?state=st4te", state="st4te", binding="b1nding"
     ),
