@@ -13,7 +13,8 @@ DECLINED = "declined"
 class GivingForm:
     """The "who and how" form. ``answered_at``: FHIR date or dateTime for answers given earlier, "" for now.
 
-    ``knowingly``: "I know that it is not validated at this age" was ticked.
+    ``knowingly``: "I know that it is not validated at this age" was ticked; ``although_deceased``: "I know that the
+    patient has died".
     """
 
     informant: str
@@ -23,6 +24,7 @@ class GivingForm:
     interpreter: bool = False
     answered_at: str = ""
     knowingly: bool = False
+    although_deceased: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

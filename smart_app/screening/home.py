@@ -19,6 +19,7 @@ from smart_app.screening.form_words import say_progress
 from smart_app.screening.frame import build_frame
 from smart_app.screening.review_material import COUNTED
 from smart_app.screening.signing import is_supervisor
+from smart_app.screening.starting import say_told_beforehand
 from smart_app.screening.tokens import missing_scopes
 from smart_app.screening.views import DueItem, HomeView, WorkItem
 from smart_app.screening.wording import say_count, say_day, say_moment
@@ -55,6 +56,7 @@ def view_home(app: Services, who: Acting) -> HomeView:
         frame=build_frame(app, who, chart, notice=_say_missing_access(who)),
         unfinished=tuple(unfinished),
         due=_build_due(app, who, screenings),
+        told_beforehand=say_told_beforehand(app, who, chart),
     )
 
 

@@ -33,7 +33,7 @@ TOLD_BEFOREHAND = (
     "Tell the young person before the first question who may see this: the clinic; and what is written to the chart "
     "may be read at once in the portal, by a parent or other proxy, too."
 )
-"""Stands on start and form of a patient who is, or may be, a minor (safety rule 13)."""
+"""Stands on overview, start and form of a patient who is, or may be, a minor (safety rule 13)."""
 USUAL_MODE = Mode.INTERVIEW
 _Choices = TypeVar("_Choices", Informant, Mode)
 # Handing over a device needs the lock of design section 7, an own device the one-time code: neither is offered yet.
@@ -70,6 +70,7 @@ def view_start(app: Services, who: Acting, instrument_id: str) -> StartView:
         asks_knowingly=not instrument.fits_age(
             find_age(chart.patient.birth_date, who.now.astimezone(app.rules.zone).date())
         ),
+        asks_deceased=chart.patient.deceased,
     )
 
 
@@ -89,11 +90,15 @@ def start_screening(app: Services, who: Acting, instrument_id: str, form: Giving
 
     A draft of another informant is stopped and kept, as is every one that is too old.
 
-    Raises: NoSuchInstrument, MissingField, InvalidField.
+    Raises: NoSuchInstrument, MissingField, also for a patient who has died where nobody says that they know;
+    InvalidField.
     """
     with permitted(app, who, Right.ENTER):
         instrument = get_offered(app.library, instrument_id)
         chart = get_chart(app, who)
+        deceased = chart.patient.deceased
+        if deceased and not form.although_deceased:
+            raise MissingField(field="although_deceased")
         giving = parse_giving(app, who, instrument, form, birth_date=chart.patient.birth_date)
         with app.units.write() as unit:
             events: list[AuditEvent] = []
@@ -121,7 +126,15 @@ def start_screening(app: Services, who: Acting, instrument_id: str, form: Giving
                 identity=chart.patient,
             )
             unit.screenings.add(screening)
-            events.append(event(who, AuditAction.SCREENING_STARTED, screening.id, instrument=instrument.id))
+            events.append(
+                event(
+                    who,
+                    AuditAction.SCREENING_STARTED,
+                    screening.id,
+                    instrument=instrument.id,
+                    although_deceased=deceased,
+                )
+            )
             for happened in events:
                 unit.audit.append(happened)
             unit.commit()
@@ -205,6 +218,11 @@ def say_warnings(app: Services, who: Acting, instrument: Instrument, chart: Char
     age = find_age(chart.patient.birth_date, who.now.astimezone(app.rules.zone).date())
     fit = describe_age_fit(instrument, age)
     suicide = "" if instrument.asks_about_suicide else f"{instrument.short_name} does not ask about suicide."
+    return tuple(words for words in (say_told_beforehand(app, who, chart), fit, suicide) if words)
+
+
+def say_told_beforehand(app: Services, who: Acting, chart: Chart) -> str:
+    """Give what a young person is told before the first question, "" for an adult (safety rule 13)."""
+    age = find_age(chart.patient.birth_date, who.now.astimezone(app.rules.zone).date())
     rules = app.rules.ehrs.get(who.session.ehr_id, EhrRules())
-    is_minor = age is None or age < rules.write_site.age_of_majority
-    return tuple(words for words in (TOLD_BEFOREHAND if is_minor else "", fit, suicide) if words)
+    return TOLD_BEFOREHAND if age is None or age < rules.write_site.age_of_majority else ""

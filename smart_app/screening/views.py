@@ -81,11 +81,15 @@ class DueItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HomeView:
-    """The patient's overview, without the history: that is its own URL (design section 7, "Slow EHR")."""
+    """The patient's overview, without the history: that is its own URL (design section 7, "Slow EHR").
+
+    ``told_beforehand``: what a young person is told before anything is started, "" for an adult.
+    """
 
     frame: Frame
     unfinished: tuple[WorkItem, ...]
     due: tuple[DueItem, ...]
+    told_beforehand: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +158,8 @@ class StartView:
     """The "who and how" form. ``draft_id``: an unfinished form of this instrument that may be continued instead.
 
     ``warnings`` speak of age outside the validated range and of an unsafe setting; ``default_informant`` is chosen.
-    ``asks_knowingly``: it does not start unless somebody says that they know of the age.
+    ``asks_knowingly``: it does not start unless somebody says that they know of the age; ``asks_deceased``: that the
+    patient has died.
     """
 
     frame: Frame
@@ -168,6 +173,7 @@ class StartView:
     draft: str
     warnings: tuple[str, ...]
     asks_knowingly: bool
+    asks_deceased: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ LABELS: Final = {
     "answered_at": "When answered",
     "encounter": "Visit",
     "knowingly": "Not validated at this age: confirm that you know",
+    "although_deceased": "The patient has died: confirm that you know",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from smart_app.model.patient_record import MalformedPatient
 from smart_app.model.rights import Right, RightsRule
 from smart_app.screening import workflow
 from smart_app.screening.errors import SigningBlocked
-from tests.fakes.clinic import BELL, LINDQVIST, OKAFOR, Clinic, open_clinic, phq9
+from smart_app.screening.starting import TOLD_BEFOREHAND
+from tests.fakes.clinic import BELL, GIVING, LINDQVIST, OKAFOR, Clinic, open_clinic, phq9
 
 MILD = (1, 1, 1, 1, 1, 1, 0, 0, 0)
 
@@ -198,6 +200,21 @@ def test_a_deceased_patient_is_said_and_signing_needs_a_confirmation(clinic: Cli
     with pytest.raises(MissingField):
         clinic.sign(who, screening_id)
     clinic.sign(who, screening_id, deceased_confirmed=True)
+
+
+def test_a_form_for_a_patient_who_has_died_starts_only_for_who_says_that_they_know(clinic: Clinic) -> None:
+    who = clinic.launch("pt-10")
+    assert workflow.view_start(clinic.app, who, "phq-9").asks_deceased
+    with pytest.raises(MissingField):
+        clinic.start(who)
+    clinic.start(who, giving=replace(GIVING, although_deceased=True))
+    (started,) = clinic.audited(AuditAction.SCREENING_STARTED)
+    assert started.detail["although_deceased"] is True
+
+
+def test_what_a_young_person_is_told_stands_where_a_form_is_started(clinic: Clinic) -> None:
+    assert workflow.view_home(clinic.app, clinic.launch("pt-05")).told_beforehand == TOLD_BEFOREHAND
+    assert workflow.view_home(clinic.app, clinic.launch("pt-01")).told_beforehand == ""
 
 
 def test_tokens_of_ended_and_idle_launches_are_revoked_by_the_worker(clinic: Clinic) -> None:

@@ -60,6 +60,7 @@ def start_screening() -> ResponseReturnValue:
         interpreter=form.get("interpreter") == "yes",
         answered_at=form.get("answered_at", "").strip(),
         knowingly=form.get("knowingly") == "yes",
+        although_deceased=form.get("although_deceased") == "yes",
     )
     try:
         screening_id = workflow.start_screening(app, who, instrument_id, giving)

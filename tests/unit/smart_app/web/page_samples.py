@@ -83,6 +83,7 @@ HOME = v.HomeView(
             key="2",
         ),
     ),
+    told_beforehand="",
 )
 HISTORY = v.HistoryView(
     frame=FRAME,
@@ -148,6 +149,7 @@ START = v.StartView(
     draft="",
     warnings=(),
     asks_knowingly=False,
+    asks_deceased=False,
 )
 FORM = v.FormView(
     frame=CALM,
