@@ -24,7 +24,7 @@ _CRUDE = {
     "C": frozenset({"screening:started", "alert:opened", "approval:signed", "approval:co-signed", "launch:started"}),
     "R": frozenset({"chart:read", "screening:viewed", "alert:viewed", "data:exported"}),
     "D": frozenset({"data:purged"}),
-    "E": frozenset({"launch:completed", "launch:ended", "row:sending", "row:result", "keys:rotated"}),
+    "E": frozenset({"launch:completed", "launch:ended", "row:sending", "row:result", "keys:rotated", "keys:retired"}),
 }
 
 

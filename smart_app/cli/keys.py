@@ -13,7 +13,7 @@ from smart_app.cli.opening import config_option, open_app_units, open_settings, 
 from smart_app.model.audit import AuditAction, AuditEvent
 from smart_app.secret_file import write_secret_file
 from smart_app.settings import Settings
-from smart_app.storage.key_ring import KeyRing
+from smart_app.storage.key_ring import KeyEnd, KeyRing
 from smart_app.storage.sealing_keys import seal_anew
 from smart_app.storage.unit_of_work import Units
 
@@ -71,12 +71,22 @@ def rotate_command(config: Path | None, *, signing: bool) -> None:
 @keys.command("retire")
 @config_option
 def retire_command(config: Path | None) -> None:
-    """Take the old database keys away, after everything was sealed anew and every process restarted."""
+    """Take the old database keys away, after everything was sealed anew and every process restarted.
+
+    Old audit keys stay to verify the rows that they made; a row or head made with one from now on is a fault.
+    """
     settings = open_settings(config)
     units = open_app_units(settings)
     ring = KeyRing.load(settings.app.key_file)
     changed = seal_anew(units.database, ring)
-    ring.retire_sealing().save(settings.app.key_file)
+    with units.write() as unit:
+        retired = AuditEvent(action=AuditAction.KEYS_RETIRED, at=utc_now(), detail={"keys": len(ring.audit) - 1})
+        unit.audit.append(retired)
+        unit.commit()
+    # The row just written is of the new key and covers all before it: from there on the old ones prove nothing.
+    with units.read() as unit:
+        end = unit.audit.get_end()
+    ring.retire(KeyEnd(seq=end.seq, mac=end.mac)).save(settings.app.key_file)
     click.echo(f"{changed} values were still to be sealed anew; {len(ring.sealing) - 1} old keys are gone.")
 
 

@@ -42,7 +42,12 @@ def open_app_database(settings: Settings) -> Database:
 
 
 def open_app_units(settings: Settings) -> Units:
-    """Open the database at this release's schema, with its keys. Raises StorageError."""
-    from smart_app.storage.opening import open_units  # noqa: PLC0415  # commands import when called
+    """Open the database at this release's schema, with its keys, and the log, which gets every new head of the audit.
 
+    Raises StorageError.
+    """
+    from smart_app.logs import set_up_logs  # noqa: PLC0415  # commands import when called
+    from smart_app.storage.opening import open_units  # noqa: PLC0415  # the same
+
+    set_up_logs(settings.logs.format, settings.logs.level)
     return open_units(settings)

@@ -44,6 +44,7 @@ class AuditAction(StrEnum):
     EXPORTED = "data:exported"
     PURGED = "data:purged"
     KEYS_ROTATED = "keys:rotated"
+    KEYS_RETIRED = "keys:retired"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,13 +95,15 @@ def check_chain(
 ) -> ChainReport:
     """Read the chain from its first row to its last and name every fault.
 
+    A retired key proves rows up to its end and no head: whoever got hold of it can neither write on nor cut back.
     ``rows``: each row's JSON values (with ``seq`` and ``key_id``) and its stored MAC, by ascending ``seq``.
     """
     faults: list[ChainFault] = []
     # A head that does not verify is not believed about where the chain begins either.
-    believed = head is not None and head.key_id in keys and _is_signed(keys[head.key_id], head)
+    believed = head is not None and _is_in_use(keys.get(head.key_id)) and _is_signed(keys[head.key_id], head)
     floor = Anchor(seq=head.floor_seq, mac=head.floor_mac) if head is not None and believed else START
-    wanted = {anchor.seq: anchor.mac for anchor in anchors if anchor.seq > floor.seq}
+    ends = [Anchor(seq=key.end.seq, mac=key.end.mac) for key in keys.values() if key.end is not None]
+    wanted = {anchor.seq: anchor.mac for anchor in (*anchors, *ends) if anchor.seq > floor.seq}
     previous, expected, count = floor.mac, floor.seq + 1, 0
     for values, mac in rows:
         seq = int(values["seq"])
@@ -111,6 +113,8 @@ def check_chain(
         key = keys.get(str(values["key_id"]))
         if key is None:
             faults.append(ChainFault(seq=seq, code="unknown-key", text="the row's key is not in the key file"))
+        elif key.end is not None and seq > key.end.seq:
+            faults.append(ChainFault(seq=seq, code="retired-key", text="the row is later than the end of its key"))
         elif not hmac.compare_digest(compute_row_mac(key, previous, values), mac):
             faults.append(ChainFault(seq=seq, code="row-changed", text="the row, or the one before it, was changed"))
         if seq in wanted and not hmac.compare_digest(wanted.pop(seq), mac):
@@ -129,8 +133,9 @@ def _check_head(head: Head | None, keys: Mapping[str, Key], last_mac: str, last_
     if head is None:
         return [ChainFault(seq=last_seq, code="head-missing", text="the chain's head is gone")] if last_seq else []
     key = keys.get(head.key_id)
-    if key is None:
-        return [ChainFault(seq=head.seq, code="unknown-key", text="the head's key is not in the key file")]
+    if key is None or not _is_in_use(key):
+        code, text = ("unknown-key", "is not in the key file") if key is None else ("retired-key", "was retired")
+        return [ChainFault(seq=head.seq, code=code, text=f"the head's key {text}")]
     if not _is_signed(key, head):
         return [ChainFault(seq=head.seq, code="head-changed", text="the chain's head was changed")]
     if head.seq != last_seq:
@@ -138,6 +143,10 @@ def _check_head(head: Head | None, keys: Mapping[str, Key], last_mac: str, last_
     if not hmac.compare_digest(head.mac, last_mac):
         return [ChainFault(seq=head.seq, code="row-changed", text="the last row is not the one that the head names")]
     return []
+
+
+def _is_in_use(key: Key | None) -> bool:
+    return key is not None and key.end is None
 
 
 def _is_signed(key: Key, head: Head) -> bool:

@@ -29,12 +29,24 @@ RandomBytes = Callable[[int], bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyEnd:
+    """The audit row, by number and MAC, after which a retired key is worth nothing. It is an anchor besides."""
+
+    seq: int
+    mac: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """One secret. ``id`` is 8 hexadecimal characters and stands in clear beside whatever the key made."""
+    """One secret. ``id`` is 8 hexadecimal characters and stands in clear beside whatever the key made.
+
+    ``end``: of an audit key that was retired, None for one in use and for sealing keys.
+    """
 
     id: str
     created_at: datetime
     secret: bytes = field(repr=False)
+    end: KeyEnd | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +73,13 @@ class KeyRing:
         """Give 32 bytes for another purpose, such as signing CSRF tokens; the same after a rotation."""
         return hmac.new(self.audit[-1].secret, f"smart-screening {purpose}".encode(), sha256).digest()
 
-    def retire_sealing(self) -> KeyRing:
-        """Drop all sealing keys but the newest: only after everything was sealed anew (``keys rotate``)."""
-        return replace(self, sealing=self.sealing[:1])
+    def retire(self, end: KeyEnd) -> KeyRing:
+        """Keep the newest sealing key alone, and let the older audit keys prove rows up to ``end`` and none after it.
+
+        Only after everything was sealed anew (``keys rotate``) and no process runs with the older keys.
+        """
+        older = (key if key.end is not None else replace(key, end=end) for key in self.audit[1:])
+        return replace(self, sealing=self.sealing[:1], audit=(self.audit[0], *older))
 
     @classmethod
     def load(cls, path: Path) -> KeyRing:
@@ -102,12 +118,13 @@ def _new_key(now: datetime, random_bytes: RandomBytes) -> Key:
     return Key(id=random_bytes(KEY_ID_CHARACTERS // 2).hex(), created_at=now, secret=random_bytes(KEY_BYTES))
 
 
-def _key_values(key: Key) -> dict[str, str]:
-    return {
+def _key_values(key: Key) -> dict[str, Any]:
+    values = {
         "id": key.id,
         "created_at": key.created_at.isoformat(),
         "secret": base64.b64encode(key.secret).decode("ascii"),
     }
+    return values if key.end is None else {**values, "end": {"seq": key.end.seq, "mac": key.end.mac}}
 
 
 def _parse_keys(values: list[Any]) -> tuple[Key, ...]:
@@ -116,6 +133,7 @@ def _parse_keys(values: list[Any]) -> tuple[Key, ...]:
             id=value["id"],
             created_at=datetime.fromisoformat(value["created_at"]),
             secret=base64.b64decode(value["secret"], validate=True),
+            end=None if "end" not in value else KeyEnd(seq=int(value["end"]["seq"]), mac=str(value["end"]["mac"])),
         )
         for value in values
     )

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from smart_app.cli import main
+from tests.fakes.captured_log import captured_log
 
 Run = Callable[..., Result]
 INIT = (
@@ -35,7 +36,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         monkeypatch.delenv(name)
 
     def run_command(*arguments: str | Path, stdin: str | None = None) -> Result:
-        return CliRunner().invoke(main, [str(argument) for argument in arguments], input=stdin)
+        # A command's log goes to the standard error of its own run, which is gone after it.
+        with captured_log():
+            return CliRunner().invoke(main, [str(argument) for argument in arguments], input=stdin)
 
     return run_command
 

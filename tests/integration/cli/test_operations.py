@@ -115,6 +115,9 @@ def test_a_rotation_seals_everything_anew_and_retiring_takes_the_old_key(install
     assert len(ring.sealing) == 1
     assert ring.sealing[0].id != old.sealing[0].id
     assert ring.derive("web") == old.derive("web")
+    assert [key.end is None for key in ring.audit] == [True, False]
+    with _units().read() as unit:
+        assert unit.audit.verify().is_intact
     with _units().read() as unit:
         assert unit.screenings.get(screening.id) == screening
 
@@ -222,3 +225,17 @@ def test_ehr_list_and_sheet_speak_of_the_settings(installed: Run) -> None:
     assert "`user/PractitionerRole.rs` | the rights of the site depend on the role" in sheet
     assert "offline_access" not in sheet.replace("offline_access is never asked for", "")
     assert "What we know of this EHR" in installed("ehr", "sheet", "--vendor", "medplum").stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("purge",), ("purge", "--hold", "clinic", "1"), ("audit", "export"), ("keys", "rotate"), ("keys", "retire")],
+)
+def test_a_command_that_is_audited_sends_the_new_head_to_the_log(installed: Run, command: tuple[str, ...]) -> None:
+    _append(2)
+    result = installed(*command)
+    assert result.exit_code == 0, result.output
+    heads = [line for line in result.stderr.splitlines() if '"audit-head"' in line]
+    assert json.loads(heads[-1])["seq"] > 2
+    Path("heads.ndjson").write_text("\n".join(heads), "utf-8")
+    assert installed("audit", "verify", "--anchor", "heads.ndjson").exit_code == 0

@@ -17,9 +17,10 @@ from sqlalchemy import event, text
 from smart_app import logs
 from smart_app.model.audit import AuditAction, AuditEvent
 from smart_app.model.identity import User
-from smart_app.storage.audit_chain import Anchor, ChainReport
+from smart_app.storage.audit import _json_values
+from smart_app.storage.audit_chain import START, Anchor, ChainReport, build_head, compute_row_mac
 from smart_app.storage.engine import Database, open_database
-from smart_app.storage.key_ring import KeyRing
+from smart_app.storage.key_ring import KeyEnd, KeyRing
 from smart_app.storage.unit_of_work import Units
 from tests.integration.storage.factories import CLINICIAN, MINUTE, NOW, PATIENT, make_screening
 
@@ -259,3 +260,53 @@ def test_retention_never_takes_the_newest_row(five: Units) -> None:
         assert unit.audit.purge(NOW + 99 * MINUTE) == 4
         unit.commit()
     assert _verify(five).is_intact
+
+
+@pytest.fixture
+def retired(database: Database) -> tuple[Units, Units]:
+    """A chain whose first key was retired after its second row, seen by the app and by a thief of that key."""
+    ring = KeyRing.generate(NOW)
+    _append(Units(database, ring), EVENT, EVENT)
+    rotated = ring.rotate(NOW)
+    units = Units(database, rotated)
+    _append(units, EVENT)
+    with units.read() as unit:
+        end = unit.audit.get_end()
+    units = Units(database, rotated.retire(KeyEnd(seq=end.seq, mac=end.mac)))
+    _append(units, EVENT)
+    assert _verify(units).is_intact
+    return units, Units(database, ring)
+
+
+def test_a_retired_key_adds_no_row_and_signs_no_head(retired: tuple[Units, Units]) -> None:
+    units, thief = retired
+    _append(thief, EVENT)
+    assert _codes(_verify(units)) == [(5, "retired-key"), (5, "retired-key")]
+
+
+def test_a_chain_cut_back_to_the_rows_of_a_retired_key_is_seen(
+    retired: tuple[Units, Units], database: Database
+) -> None:
+    units, thief = retired
+    _tamper(database, "DELETE FROM audit_events WHERE seq = 4", "DELETE FROM audit_events WHERE seq = 3")
+    with thief.write() as unit:
+        second = Anchor(seq=2, mac=next(row["mac"] for row in unit.audit._rows() if row["seq"] == 2))
+        unit.audit._put_head(build_head(unit.audit._keys.audit[0], second, START), is_first=False)
+        unit.commit()
+    assert _verify(thief).is_intact
+    assert _codes(_verify(units)) == [(2, "retired-key"), (3, "anchor-beyond-end")]
+
+
+def test_a_row_rewritten_with_a_retired_key_breaks_the_row_after_its_last(
+    retired: tuple[Units, Units], database: Database
+) -> None:
+    units, thief = retired
+    with thief.read() as unit:
+        rows = list(unit.audit._rows())
+    key, mac = thief._keys.audit[0], START.mac
+    for row in rows[:2]:
+        values = {**_json_values(row), "entity": "screening/2"}
+        mac = compute_row_mac(key, mac, values)
+        where = f"mac = '{mac}' WHERE seq = {row['seq']}"
+        _tamper(database, f"UPDATE audit_events SET entity = 'screening/2', {where}")  # noqa: S608  # values of our own
+    assert _codes(_verify(units)) == [(3, "row-changed")]

@@ -14,7 +14,7 @@ from smart_app.model.screening import Screening
 from smart_app.storage.cipher import Cipher
 from smart_app.storage.engine import Database
 from smart_app.storage.errors import BrokenSeal, InvalidKeyRing
-from smart_app.storage.key_ring import KeyRing
+from smart_app.storage.key_ring import KeyEnd, KeyRing
 from smart_app.storage.sealing_keys import SEALED_COLUMNS, seal_anew
 from smart_app.storage.tables import metadata
 from smart_app.storage.unit_of_work import Units
@@ -104,7 +104,7 @@ def test_after_a_rotation_the_old_key_is_not_needed_any_more(units: Units, datab
     rotated = keys.rotate(NOW)
     assert seal_anew(database, rotated) == 9
     assert seal_anew(database, rotated) == 0
-    with Units(database, rotated.retire_sealing()).read() as unit:
+    with Units(database, rotated.retire(KeyEnd(seq=0, mac=""))).read() as unit:
         assert (unit.screenings.get(screening.id), unit.alerts.all_open(), unit.notes.find(screening.id)) == before
         assert unit.approvals.find_for_screening(screening.id) == approval
     with units.read() as unit, pytest.raises(BrokenSeal):
@@ -118,7 +118,7 @@ def test_a_rotation_of_many_rows_works_in_batches(units: Units, database: Databa
         unit.commit()
     rotated = keys.rotate(NOW)
     assert seal_anew(database, rotated) == 451
-    with Units(database, rotated.retire_sealing()).read() as unit:
+    with Units(database, rotated.retire(KeyEnd(seq=0, mac=""))).read() as unit:
         assert unit.screenings.get(screening.id) == screening
 
 

@@ -81,8 +81,7 @@ def partial(draw: st.DrawFn, form: tuple[Asked, ...]) -> dict[str, int | str | N
 def finished(form: tuple[Asked, ...], start: Mapping[str, int | str | None]) -> Iterator[Full]:
     """Give every finished form with these answers: only what is asked, and all of that."""
     choices = [
-        [said] if isinstance(said := start.get(item.link_id), int) else list(range(len(item.weights)))
-        for item in form
+        [said] if isinstance(said := start.get(item.link_id), int) else list(range(len(item.weights))) for item in form
     ]
     for places in product(*choices):
         answers: dict[str, int] = {}
