@@ -22,8 +22,8 @@ from tests.golden.published import (
     Published,
     PublishedItem,
     PublishedScore,
+    golden,
     read_published,
-    shipped,
 )
 from tests.golden.triage import (
     ASQ_LEVELS,
@@ -281,7 +281,7 @@ def expected_alerts(published: Published, given: Given) -> Iterator[dict[str, An
 def expected_files() -> dict[Path, dict[str, Any]]:
     """Every golden response.json and score.json, by path."""
     files = {}
-    for instrument in shipped():
+    for instrument in golden():
         published = read_published(instrument)
         for case, given in vectors(published).items():
             folder = DATA / instrument / case

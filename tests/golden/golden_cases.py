@@ -8,6 +8,7 @@ facts, and tests/conformance/test_validator.py runs the HL7 validator over it. R
 
 import json
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -16,9 +17,11 @@ from fhir_mappings.administration import Administration, Informant, Mode, Party
 from fhir_mappings.extract import PlannedResource, build_chart_resources, build_transaction, shapes_for
 from fhir_mappings.instrument import Instrument, parse_instrument
 from fhir_mappings.note import build_note_text
+from fhir_mappings.r4 import format_json
 from fhir_mappings.response import parse_response
 from fhir_mappings.result import AlertSummary, ScreeningResult, SignedResult, Signer, Subject
 from fhir_mappings.scoring import score_answers
+from smart_app.licensed_text import complete_bundle, read_licensed_text
 
 ROOT = Path(__file__).parent.parent.parent
 DATA = ROOT / "tests" / "data"
@@ -34,6 +37,17 @@ _ALSO_RECORDED = {"phq-9/total-15", "phq-9/one-missing-positive"}
 
 def load_instrument(instrument_id: str) -> Instrument:
     return parse_instrument((ROOT / "fhir_mappings" / "instruments" / f"{instrument_id}.json").read_bytes())
+
+
+@cache
+def give_instrument(instrument_id: str) -> Instrument:
+    """The instrument as a site gives it: with the test site's words where it ships without its own."""
+    path = DATA / instrument_id / "site-text.toml"
+    instrument = load_instrument(instrument_id)
+    if not path.exists():
+        return instrument
+    completed = complete_bundle(instrument.bundle, read_licensed_text(path), path)
+    return parse_instrument(format_json(completed).encode())
 
 
 def load_json(path: Path) -> dict[str, Any]:
@@ -84,12 +98,14 @@ def plan_case(case: Path, instrument: Instrument) -> tuple[PlannedResource, ...]
 
 
 def main() -> None:
-    instruments = {name: load_instrument(name) for name in {case.parent.name for case in ALL_CASES}}
     for case in ALL_CASES:
+        if (case.parent / "site-text.toml").exists():
+            # Words of a test are no record of what is written.
+            continue
         if case.name not in _RECORDED and f"{case.parent.name}/{case.name}" not in _ALSO_RECORDED:
             (case / "bundle.json").unlink(missing_ok=True)
             continue
-        bundle = build_transaction(plan_case(case, instruments[case.parent.name]), conditional=True)
+        bundle = build_transaction(plan_case(case, give_instrument(case.parent.name)), conditional=True)
         (case / "bundle.json").write_text(json.dumps(bundle, indent=1, ensure_ascii=False) + "\n")
 
 

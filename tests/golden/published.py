@@ -162,6 +162,11 @@ def shipped() -> tuple[str, ...]:
     return tuple(name for name in defined() if _read_facts(name)["licence"]["ship"])
 
 
+def golden() -> tuple[str, ...]:
+    """The instruments with golden cases: those that ship with text, and what a test site has words for."""
+    return tuple(name for name in defined() if name in shipped() or (DATA / name / "site-text.toml").exists())
+
+
 def defined() -> tuple[str, ...]:
     """Every instrument that has a definition and facts, with text or without, by the names of the files alone."""
     return tuple(sorted(path.stem for path in DEFINITIONS.glob("*.json") if (FACTS / path.name).exists()))

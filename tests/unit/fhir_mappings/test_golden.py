@@ -16,14 +16,16 @@ from fhir_mappings.extract import build_transaction
 from fhir_mappings.response import compare_stated_scores, parse_response
 from fhir_mappings.scoring import score_answers
 from tests.golden.expected_scores import answer_coding, expected_files, level_of, score_coding
-from tests.golden.golden_cases import ALL_CASES, CASES, load_json, plan_case, sign_case
+from tests.golden.golden_cases import ALL_CASES, CASES, give_instrument, load_json, plan_case, sign_case
 from tests.golden.naming import CHART_LABELS, LOCAL
-from tests.golden.published import DECLINED, LOINC, read_published, shipped
+from tests.golden.published import DECLINED, LOINC, golden, read_published, shipped
 from tests.golden.vectors import vectors
-from tests.unit.fhir_mappings.factories import instrument_of
 
 EVERY_CASE = [pytest.param(case, id=f"{case.parent.name}/{case.name}") for case in ALL_CASES]
 RECORDED = [pytest.param(case, id=f"{case.parent.name}/{case.name}") for case in CASES]
+
+
+TRIAGE = ("asq", "c-ssrs-screener")
 
 
 def test_expected_scores_are_the_fact_files_and_nothing_else() -> None:
@@ -31,7 +33,7 @@ def test_expected_scores_are_the_fact_files_and_nothing_else() -> None:
     assert {path: load_json(path) for path in paths} == expected_files()
 
 
-@pytest.mark.parametrize("instrument", shipped())
+@pytest.mark.parametrize("instrument", golden())
 def test_every_case_that_must_be_there_is(instrument: str) -> None:
     published = read_published(instrument)
     names = {case.name for case in ALL_CASES if case.parent.name == instrument}
@@ -49,7 +51,7 @@ def test_every_case_that_must_be_there_is(instrument: str) -> None:
 
 @pytest.mark.parametrize("case", EVERY_CASE)
 def test_score_equals_the_expected_one(case: Path) -> None:
-    instrument = instrument_of(case.parent.name)
+    instrument = give_instrument(case.parent.name)
     parsed = parse_response((case / "response.json").read_bytes(), instrument)
     scored = score_answers(instrument, parsed.value.answers, handed_in=parsed.value.handed_in)
     assert scored.value.to_json(parsed.issues + scored.issues) == load_json(case / "score.json")
@@ -115,7 +117,7 @@ def test_each_score_is_the_expected_one_or_says_that_it_is_not_known(case: Path)
         written = observations(case)[score["code"]["system"], score["code"]["code"]]
         said = [concept["coding"][0]["code"] for concept in written.get("interpretation", [])]
         assert said == {True: ["POS"], False: ["NEG"], None: []}[score["positive"]]
-        if case.parent.name in {"asq", "c-ssrs-screener"}:
+        if case.parent.name in TRIAGE:
             assert "valueQuantity" not in written
             assert ("valueCodeableConcept" in written) is (score["value"] is not None)
         elif score["value"] is None:
@@ -164,7 +166,7 @@ def test_our_identifier_stands_in_each_resource_and_in_its_condition(case: Path)
 @pytest.mark.parametrize("case", EVERY_CASE)
 def test_the_note_says_each_score_who_signed_and_the_reference_in_both_forms(case: Path) -> None:
     (document,) = resources(case, "DocumentReference")
-    instrument = instrument_of(case.parent.name)
+    instrument = give_instrument(case.parent.name)
     for content in document["content"]:
         text = base64.b64decode(content["attachment"]["data"]).decode()
         assert "Signed by Miriam Okafor, MD, 23 Nov 2026 10:55" in text
@@ -173,7 +175,7 @@ def test_the_note_says_each_score_who_signed_and_the_reference_in_both_forms(cas
         for definition, score in zip(instrument.scores, load_json(case / "score.json")["scores"], strict=True):
             if score["value"] is None:
                 assert f"{definition.label} not known" in text or (score["band"] and score["band"]["label"] in text)
-            elif case.parent.name not in {"asq", "c-ssrs-screener"}:
+            elif case.parent.name not in TRIAGE:
                 assert f"{definition.label} {score['value']} of {score['range'][1]}" in text
 
 
@@ -193,7 +195,7 @@ def test_every_resource_is_of_r4_shape(case: Path) -> None:
 
 @pytest.mark.parametrize("case", EVERY_CASE)
 def test_the_written_response_reads_back_as_the_answers_signed(case: Path) -> None:
-    instrument = instrument_of(case.parent.name)
+    instrument = give_instrument(case.parent.name)
     (response,) = resources(case, "QuestionnaireResponse")
     read = parse_response(json.dumps(response).encode(), instrument)
     signed = sign_case(case, instrument)
@@ -205,7 +207,7 @@ def test_the_written_response_reads_back_as_the_answers_signed(case: Path) -> No
 
 @cache
 def bundle_of(case: Path) -> dict[str, Any]:
-    bundle: dict[str, Any] = build_transaction(plan_case(case, instrument_of(case.parent.name)), conditional=True)
+    bundle: dict[str, Any] = build_transaction(plan_case(case, give_instrument(case.parent.name)), conditional=True)
     return bundle
 
 

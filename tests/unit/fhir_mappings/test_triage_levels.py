@@ -12,9 +12,9 @@ import pytest
 from fhir_mappings.response import parse_response
 from fhir_mappings.scoring import score_answers
 from tests.golden.expected_scores import build_golden_response, expected_alerts, level_of
+from tests.golden.golden_cases import give_instrument
 from tests.golden.published import DECLINED, Given, Published, read_published
 from tests.golden.triage import ASQ_LEVELS, CSSRS_LEVELS, ExpectedLevel, expected_asq, expected_cssrs
-from tests.unit.fhir_mappings.factories import instrument_of
 
 CHOICES = (1, 0, DECLINED, None)
 TRIAGE = ("asq", "c-ssrs-screener")
@@ -37,7 +37,7 @@ def asked_only(published: Published, given: Given) -> dict[str, int | str]:
 
 @pytest.mark.parametrize("name", TRIAGE)
 def test_every_combination_has_the_published_level_alerts_and_open_items(name: str) -> None:
-    instrument, published = instrument_of(name), read_published(name)
+    instrument, published = give_instrument(name), read_published(name)
     seen = set()
     for given in combinations(published):
         parsed = parse_response(build_golden_response(published, given), instrument)
