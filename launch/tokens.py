@@ -129,8 +129,8 @@ def refresh_tokens(
 
     The caller must serialise refreshes of one launch and store the result before anything else uses it: the old
     refresh token may be dead from the moment this is called. After any exception but TransportError with `sent`
-    False, the launch must not be refreshed again. Raises NoRefreshToken, PatientChanged (end the launch), TokenError,
-    TransportError.
+    False, the launch must not be refreshed again. New tokens that are another patient's are given back at once. Raises
+    NoRefreshToken, PatientChanged (end the launch), TokenError, TransportError.
     """
     if active.tokens.refresh_token is None:
         raise NoRefreshToken(ehr_id=active.ehr_id)
@@ -140,6 +140,8 @@ def refresh_tokens(
     for name in ("patient", "encounter", "tenant"):
         said = getattr(answer.context, name)
         if said is not None and said != getattr(active.context, name):
+            foreign = replace(active, tokens=answer.tokens)
+            revoke_tokens(foreign, ehr=ehr, transport=transport, keys=keys, now=now, jti=jti)
             raise PatientChanged("is another than at launch", ehr_id=active.ehr_id, field=name)
     scopes = answer.scopes if answer.scope_given else active.scopes
     return replace(

@@ -110,12 +110,14 @@ def revoke(app: Services, session: LaunchSession) -> None:
 def _refresh_leased(app: Services, session: LaunchSession) -> ActiveLaunch | None:
     active = _parse(session)
     fresh: ActiveLaunch | None = None
+    given_up: ActiveLaunch | None = None
     stored = ""
     try:
         fresh = app.connections.refresh(active, app.clock())
         stored = fresh.to_json()
     except PatientChanged as refusal:
         _end(app, session, refusal)
+        given_up = active
     except TransportError as failure:
         stored = active.to_json() if not failure.sent else _without_refresh_token(active)
     except LaunchError:
@@ -125,10 +127,11 @@ def _refresh_leased(app: Services, session: LaunchSession) -> ActiveLaunch | Non
         is_kept = bool(unit.sessions.get(session.id).launch)
         unit.sessions.put_launch(session.id, stored if is_kept else "")
         unit.commit()
-    if fresh is None or is_kept:
-        return fresh
-    app.connections.revoke(fresh, app.clock())
-    return None
+    if not is_kept:
+        given_up, fresh = fresh, None
+    if given_up is not None:
+        app.connections.revoke(given_up, app.clock())
+    return fresh
 
 
 def _end(app: Services, session: LaunchSession, refusal: LaunchError) -> None:

@@ -55,12 +55,20 @@ def test_a_refresh_that_answers_another_patient_ends_the_launch(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     who = clinic.launch()
+    old = _stored(clinic, who).tokens.access_token
+    revoked: list[str] = []
+
+    def note_revoked(active: ActiveLaunch, _now: datetime) -> None:
+        revoked.append(active.tokens.access_token)
+
+    monkeypatch.setattr(clinic.app.connections, "revoke", note_revoked)
     _answer(clinic, monkeypatch, PatientChanged("is another", ehr_id="sandbox", field="patient"))
     assert refresh(clinic.app, who.session.id) is None
     assert clinic.session(who).launch == ""
     with pytest.raises(LaunchOver):
         clinic.again(who)
     assert [event.outcome for event in clinic.audited(AuditAction.LAUNCH_ENDED)] == ["patient-changed"]
+    assert revoked == [old]
 
 
 @pytest.mark.parametrize("error", [InvalidGrant(ehr_id="sandbox"), ReadTimeout("", sent=True, ehr_id="sandbox")])

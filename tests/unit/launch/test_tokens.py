@@ -244,10 +244,10 @@ def test_refresh_that_answers_for_another_context_ends_the_launch(
     fake: FakeEhr, transport: Transport, field: str, value: str
 ) -> None:
     with pytest.raises(PatientChanged) as caught:
-        refresh(fake, transport, patient="pat-1", **{field: value}) if field != "patient" else refresh(
-            fake, transport, patient=value
-        )
+        refresh(fake, transport, refresh_token="refresh-2", **{"patient": "pat-1", field: value})
     assert caught.value.field == field
+    given_back = [request.form["token"] for request in fake.recorded("POST", "/auth/revoke")]
+    assert given_back == ["refresh-2", "access-2"]
 
 
 def test_refresh_that_repeats_the_context_is_fine(fake: FakeEhr, transport: Transport) -> None:
