@@ -9,7 +9,7 @@ NODE_MODULES := $(NODE_TESTS:%=%/node_modules)
 FHIR_PACKAGES ?= ../shared/igs
 export FHIR_PACKAGES
 
-.PHONY: help setup demo test check fix bench screenshots docs lock clean
+.PHONY: help setup demo test check fix bench proof screenshots docs lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -52,6 +52,10 @@ fix: $(STAMP) ## Let ruff mend what it can
 
 bench: $(STAMP) tests/conformance/node/node_modules ## Measure speed and memory, as ratios within one run
 	@$(BIN)/python -m bench
+
+proof: $(STAMP) ## Every mutant of every instrument and 100,000 damaged responses (some minutes)
+	@$(BIN)/python -m tests.golden.kill_rate
+	@$(BIN)/python -m tests.conformance.mutated_responses 100000
 
 screenshots: $(STAMP) ## Draw every page at 1280 and 400 px into docs/screenshots
 	@$(BIN)/python -m tests.browser.screenshots

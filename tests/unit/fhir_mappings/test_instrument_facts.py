@@ -94,6 +94,19 @@ def test_items_have_the_confirmed_wording_codes_and_weights(name: str) -> None:
             assert [option.weight for option in item.options] == [option.value for option in fact.options]
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_item_and_panel_codes_have_the_confirmed_display_or_none(name: str) -> None:
+    instrument, facts = instrument_of(name), read_published(name).facts
+    displays = {
+        element["code"]: element["display"] if element.get("display_confirmed", True) else None
+        for element in _elements(facts)
+        if element.get("system") == LOINC and "display" in element
+    }
+    for coding in [instrument.coding, *(item.coding for item in instrument.items if item.coding is not None)]:
+        if coding.system == LOINC:
+            assert coding.display in {None, displays[coding.code]}
+
+
 @pytest.mark.parametrize("name", TEXTLESS)
 def test_licensed_wording_is_nowhere_in_a_definition_without_text(name: str) -> None:
     instrument, published = instrument_of(name), read_published(name)
@@ -102,6 +115,12 @@ def test_licensed_wording_is_nowhere_in_a_definition_without_text(name: str) -> 
         if "linkId" in element and element["linkId"] in {item.link_id for item in published.items}:
             assert "text" not in element
             assert all("display" not in coding for coding in element.get("code", ()))
+    # LOINC's names of EPDS, ASRS, DAST-10 and PROMIS items repeat their wording.
+    body = json.dumps(instrument.bundle, default=str)
+    for fact in published.facts["items"]:
+        if fact["loinc"] is not None and name != "c-ssrs-screener":
+            assert fact["loinc"]["loinc_component_2020"] not in body
+            assert not fact["loinc"]["display"] or fact["loinc"]["display"] not in body
     choices = [item for item in instrument.items if item.type == "choice"]
     assert [item.link_id for item in choices] == [item.link_id for item in published.items]
     for item, fact in zip(choices, published.items, strict=True):
@@ -141,6 +160,27 @@ def test_risk_rules_are_the_published_ones(name: str) -> None:
         for risk in published.risks
     ]
     assert instrument.asks_about_suicide is bool(published.risks)
+    stated = [fact["action"] for fact in published.facts["risk_items"] if "action" in fact]
+    assert [rule.action for rule in instrument.risk_rules][: len(stated)] == stated
+
+
+@pytest.mark.parametrize("name", ["asq", "c-ssrs-screener"])
+def test_levels_have_the_published_words_and_actions(name: str) -> None:
+    (score,) = instrument_of(name).scores
+    triage = read_published(name).facts["triage"]["levels"]
+    published = {fact["level"]: fact.get("action", "") for fact in triage if fact["confirmed"]}
+    assert {level.label: level.action for level in score.levels} == published
+    assert [level.rank for level in score.levels] == list(range(len(published)))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_figures_of_change_name_the_paper_that_the_facts_name(name: str) -> None:
+    facts = read_published(name).facts
+    named = {fact["citation"] for fact in facts["change"] if fact["confirmed"] and "citation" in fact}
+    cited = {change.citation for score in instrument_of(name).scores for change in score.changes}
+    unnamed = [fact for fact in facts["change"] if fact["confirmed"] and "citation" not in fact]
+    assert cited <= named or unnamed
+    assert all(change.source for score in instrument_of(name).scores for change in score.changes)
 
 
 @pytest.mark.parametrize("name", ALL)
