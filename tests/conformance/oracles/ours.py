@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from fhir_mappings.administration import Administration, Informant, Mode, Party
 from fhir_mappings.answers import Answers
@@ -94,4 +94,8 @@ def sign(outcome: Outcome) -> SignedResult:
 def extract(outcome: Outcome, shapes: tuple[WriteShape, ...] | None = None) -> tuple[PlannedResource, ...]:
     """What signing it would write, as planned resources; all kinds, or those of the shapes."""
     result = sign(outcome)
-    return build_chart_resources(result, shapes or shapes_for(result), lambda key: uuid5(NAMESPACE_URL, key))
+    return build_chart_resources(result, shapes or shapes_for(result), make_id)
+
+
+def make_id(key: str) -> UUID:
+    return uuid5(NAMESPACE_URL, key)

@@ -35,7 +35,7 @@ class OracleError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One result per form asked about, and the time that the engine itself took for all of them."""
+    """One result per form asked about, and the processor time that the engine took for all of them."""
 
     results: list[Any]
     microseconds: float
@@ -67,12 +67,15 @@ class Oracles:
     ) -> None:
         self._stop()
 
-    def fill_in(self, questionnaire: Json, answers: Sequence[Mapping[str, Json]], *, fresh: bool = False) -> Batch:
+    def fill_in(
+        self, questionnaire: Json, answers: Sequence[Mapping[str, Json]], *, fresh: bool = False, extract: bool = True
+    ) -> Batch:
         """Fill in LHC-Forms, one form per linkId → value[x]; each result has its `response` and its `observations`.
 
-        `fresh` opens the form anew each time, which takes ten times as long. Raises: OracleError.
+        `fresh` opens the form anew each time, which takes ten times as long; without `extract` it only calculates.
+        Raises: OracleError.
         """
-        return self._ask(engine="lforms", questionnaire=questionnaire, answers=answers, fresh=fresh)
+        return self._ask(engine="lforms", questionnaire=questionnaire, answers=answers, fresh=fresh, extract=extract)
 
     def evaluate(self, questionnaire: Json, expressions: Mapping[str, str], responses: Sequence[Json]) -> Batch:
         """Evaluate FHIRPath by fhirpath.js: each result is name → list of values. Raises: OracleError."""
