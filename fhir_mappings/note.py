@@ -230,4 +230,7 @@ def _risk_line(result: ScreeningResult, item: Item) -> str:
 def _answers(result: ScreeningResult) -> Iterator[str]:
     for item in result.instrument.items:
         if is_enabled(item, result.answers):
-            yield f"{item.number} {item.text}: {describe_answer(item, result.answers)}"
+            answer = result.answers.get(item.link_id)
+            carried = None if answer is None else answer.carried_from
+            origin = "" if carried is None else f" (carried from {carried}, confirmed)"
+            yield f"{item.number} {item.text}: {describe_answer(item, result.answers)}{origin}"

@@ -43,7 +43,9 @@ def apply_choice(instrument: Instrument, choice: SiteChoice) -> Instrument:
         instrument,
         scores=tuple(scores),
         next_instruments=tuple(
-            replace(follow, at_least=moved.get((follow.link_id, follow.at_least), follow.at_least))
+            replace(follow, at_least=at_least, reason=f"{follow.reason} (at this site from {at_least})")
+            if (at_least := moved.get((follow.link_id, follow.at_least))) is not None
+            else follow
             for follow in instrument.next_instruments
         ),
     )

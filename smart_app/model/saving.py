@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from smart_app.model.identity import User
 from smart_app.model.moves import IllegalMove
-from smart_app.model.screening import SavedAnswer, SavedStatus, Screening, ScreeningState
+from smart_app.model.screening import Carried, SavedAnswer, SavedStatus, Screening, ScreeningState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +17,8 @@ class IncomingAnswer:
 
     ``sequence`` counts what this page has sent, from 1; ``seen_version`` is the item's version the page last
     knew (0 = none). ``code`` is None unless ``status`` is answered. ``whole_form``: posted with all other items, not
-    because it was just chosen; of two forms with one number the later to arrive is the newer.
+    because it was just chosen; of two forms with one number the later to arrive is the newer. ``carried``: confirmed,
+    not asked anew.
     """
 
     link_id: str
@@ -27,6 +28,7 @@ class IncomingAnswer:
     sequence: int
     seen_version: int
     whole_form: bool = False
+    carried: Carried | None = None
 
 
 class SaveKind(StrEnum):
@@ -71,6 +73,7 @@ def save_answer(screening: Screening, incoming: IncomingAnswer, *, now: datetime
         code=incoming.code if incoming.status is SavedStatus.ANSWERED else None,
         saved_at=now,
         saved_by=user,
+        carried=incoming.carried,
     )
     restated = incoming.status is SavedStatus.CLEARED if standing is None else saved.says_the_same_as(standing)
     if restated and incoming.whole_form:

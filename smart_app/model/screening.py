@@ -38,11 +38,21 @@ class SavedStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """Where an answer was carried from: the screening, its instrument's short name, and when it was given there."""
+
+    screening_id: UUID
+    short_name: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SavedAnswer:
     """One save of one item; saves are appended, never changed (safety rules 4 and 6).
 
     ``version`` counts the saves of this item from 1; ``device`` and ``sequence`` are the page's own: a random id of the
-    open page and a counter of that page. ``code`` is the option's code, None unless answered.
+    open page and a counter of that page. ``code`` is the option's code, None unless answered. ``carried``: the same
+    question was answered before, and the patient confirmed that answer.
     """
 
     link_id: str
@@ -53,6 +63,7 @@ class SavedAnswer:
     code: str | None
     saved_at: datetime
     saved_by: User
+    carried: Carried | None = None
 
     def says_the_same_as(self, other: SavedAnswer) -> bool:
         """Tell whether both say the same of the item, whoever said it and when."""

@@ -19,10 +19,11 @@ class LastResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalledFor:
-    """An instrument that an answer or a score of another one calls for, with the published reason and the day."""
+    """An instrument that an answer or a score of another one calls for: the published reason, its source, the day."""
 
     canonical: str
     reason: str
+    source: str
     on: date
 
 

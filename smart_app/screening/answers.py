@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 from fhir_mappings.age_fit import limit_to_age
 from fhir_mappings.answers import Answer, Answers, AnswerStatus
 from fhir_mappings.errors import MappingError
@@ -13,8 +15,10 @@ from smart_app.library import Library
 from smart_app.model.identity import PatientIdentity
 from smart_app.model.screening import SavedStatus, Screening
 from smart_app.screening.errors import NoSuchInstrument
-from smart_app.screening.wording import find_birth_day
+from smart_app.screening.wording import find_birth_day, say_carried
 from smart_app.services import Services
+
+_UTC = ZoneInfo("UTC")
 
 
 def get_instrument(library: Library, instrument_id: str) -> Instrument:
@@ -33,8 +37,11 @@ def get_offered(library: Library, instrument_id: str) -> Instrument:
     return instrument
 
 
-def current_answers(instrument: Instrument, screening: Screening) -> Answers:
-    """Give linkId → Answer for the newest save of each item; a save of an unknown option counts as not reached."""
+def current_answers(instrument: Instrument, screening: Screening, zone: ZoneInfo = _UTC) -> Answers:
+    """Give linkId → Answer for the newest save of each item; a save of an unknown option counts as not reached.
+
+    ``zone`` is that of the times at which carried answers were given.
+    """
     answers: dict[str, Answer] = {}
     for link_id, saved in screening.current_answers().items():
         item = instrument.by_link_id.get(link_id)
@@ -48,7 +55,11 @@ def current_answers(instrument: Instrument, screening: Screening) -> Answers:
         except MappingError:
             continue
         answers[link_id] = Answer(
-            link_id=link_id, status=AnswerStatus.ANSWERED, coding=option.coding, at=saved.saved_at
+            link_id=link_id,
+            status=AnswerStatus.ANSWERED,
+            coding=option.coding,
+            at=saved.saved_at,
+            carried_from=None if saved.carried is None else say_carried(saved.carried, zone),
         )
     return answers
 

@@ -48,6 +48,15 @@ class InvalidField(AppError):
     http_status = 422
 
 
+class NothingToCarry(AppError):
+    """The answer is not offered to be carried: not the same occasion, or the item has an answer."""
+
+    code = "nothing-to-carry"
+    title = "This answer cannot be carried over"
+    remedy = "Ask the question, and choose the answer that is given now."
+    http_status = 409
+
+
 class NoSuchInstrument(AppError):
     """The library has no such instrument."""
 

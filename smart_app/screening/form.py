@@ -16,6 +16,7 @@ from smart_app.model.moves import IllegalMove
 from smart_app.model.rights import Right
 from smart_app.model.screening import SavedStatus, Screening, ScreeningState
 from smart_app.screening.answers import current_answers, get_instrument
+from smart_app.screening.carrying import SOURCES, find_offers
 from smart_app.screening.context import get_chart
 from smart_app.screening.drafts import is_too_old, stop_old_drafts
 from smart_app.screening.errors import DraftTooOld
@@ -40,6 +41,7 @@ def view_form(app: Services, who: Acting, screening_id: UUID, *, device: str | N
         with app.units.read() as unit:
             screening = get_screening(unit, who, screening_id)
             alerts = unit.alerts.open_for_patient(who.patient)
+            others = unit.screenings.for_patient(who.patient, SOURCES)
         if is_too_old(app, screening, who.now):
             stop_old_drafts(app, who)
             raise DraftTooOld
@@ -50,7 +52,9 @@ def view_form(app: Services, who: Acting, screening_id: UUID, *, device: str | N
             unit.audit.append(event(who, AuditAction.SCREENING_VIEWED, screening_id))
             audit_shown(who, unit, alerts)
             unit.commit()
-    return _build_form(app, who, chart, screening, alerts, device=device or app.new_secret())
+    instrument = get_instrument(app.library, screening.instrument_id)
+    view = _build_form(app, who, chart, screening, alerts, device=device or app.new_secret())
+    return replace(view, offers=find_offers(app, who, instrument, screening, others))
 
 
 def view_hand_in(app: Services, who: Acting, screening_id: UUID, posted: PostedForm, result: HandInResult) -> FormView:

@@ -71,6 +71,8 @@ def say_saved(saved: SavedAnswer | None, now: datetime, zone: ZoneInfo) -> str:
     local = saved.saved_at.astimezone(zone)
     day = "" if local.date() == now.astimezone(zone).date() else f"{local:%d %b} "
     word = "Declined to answer, saved" if saved.status is SavedStatus.DECLINED else "Saved"
+    if saved.carried is not None:
+        word = f"Carried from {saved.carried.short_name}, saved"
     return f"{word} {day}{say_time(saved.saved_at, zone)}"
 
 

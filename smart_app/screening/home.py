@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from fhir_mappings.change import Point
 from fhir_mappings.instrument import Instrument
 from smart_app.access import permitted
 from smart_app.model.approval import Approval
+from smart_app.model.identity import PatientIdentity
 from smart_app.model.ledger import ENDED, LedgerRow, RowState
 from smart_app.model.rights import Right
 from smart_app.model.screening import UNSIGNED, Screening, ScreeningState
-from smart_app.practice.due import CalledFor, Due, LastResult, find_due
-from smart_app.screening.answers import current_answers, score_screening
+from smart_app.practice.due import Due, LastResult, find_due
+from smart_app.screening.answers import score_screening
 from smart_app.screening.context import get_chart
 from smart_app.screening.drafts import stop_old_drafts
+from smart_app.screening.follow_up import find_open_calls
 from smart_app.screening.form_words import say_progress
 from smart_app.screening.frame import build_frame
 from smart_app.screening.review_material import COUNTED
@@ -55,7 +55,7 @@ def view_home(app: Services, who: Acting) -> HomeView:
     return HomeView(
         frame=build_frame(app, who, chart, notice=_say_missing_access(who)),
         unfinished=tuple(unfinished),
-        due=_build_due(app, who, screenings),
+        due=_build_due(app, who, screenings, chart.patient),
         told_beforehand=say_told_beforehand(app, who, chart),
     )
 
@@ -130,7 +130,9 @@ def _signed_item(
     )
 
 
-def _build_due(app: Services, who: Acting, screenings: tuple[Screening, ...]) -> tuple[DueItem, ...]:
+def _build_due(
+    app: Services, who: Acting, screenings: tuple[Screening, ...], patient: PatientIdentity
+) -> tuple[DueItem, ...]:
     today = who.now.astimezone(app.rules.zone).date()
     history = app.charts.find_history(who.session.id, who.now)
     signed = [screening for screening in screenings if screening.state in COUNTED]
@@ -140,7 +142,7 @@ def _build_due(app: Services, who: Acting, screenings: tuple[Screening, ...]) ->
         newest = _find_last(app, instrument, signed, points)
         if newest is not None:
             last[instrument.id] = newest
-    calls = [call for screening in screenings for call in _calls_of(app, screening)]
+    calls = [call for screening in screenings for call in find_open_calls(app, screening, patient, screenings)]
     dues = find_due(app.library, last, calls, today=today)
     return tuple(
         DueItem(
@@ -149,6 +151,8 @@ def _build_due(app: Services, who: Acting, screenings: tuple[Screening, ...]) ->
             title=due.instrument.title,
             due=due.due,
             reason=_say_reason(due),
+            source="" if due.called_for is None else due.called_for.source,
+            suicide_notice="" if due.instrument.asks_about_suicide else "Suicide not asked.",
             key=str(number) if number <= _KEYS else "",
         )
         for number, due in enumerate(dues, start=1)
@@ -168,27 +172,9 @@ def _find_last(
     return max(found, key=lambda result: (result.on, result.complete), default=None)
 
 
-def _calls_of(app: Services, screening: Screening) -> list[CalledFor]:
-    """Give what an item's answer calls for by the instrument's PlanDefinition."""
-    instrument = app.library.find(screening.instrument_id)
-    if instrument is None or screening.purged_at is not None or screening.state is ScreeningState.REJECTED:
-        return []
-    answers = current_answers(instrument, screening)
-    on: date = screening.updated_at.astimezone(app.rules.zone).date()
-    calls = []
-    for rule in instrument.next_instruments:
-        answer, item = answers.get(rule.link_id), instrument.by_link_id.get(rule.link_id)
-        if answer is None or answer.coding is None or item is None:
-            continue
-        option = item.by_code.get(answer.coding.code)
-        if option is not None and option.weight is not None and option.weight >= rule.at_least:
-            calls.append(CalledFor(canonical=rule.canonical, reason=rule.reason, on=on))
-    return calls
-
-
 def _say_reason(due: Due) -> str:
     if due.called_for is not None:
-        return due.called_for.reason
+        return f"{due.called_for.reason}."
     if due.last is None:
         return "No signed result in this app yet."
     last = f"Last on {say_day(due.last.on)}"

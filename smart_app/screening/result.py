@@ -36,7 +36,7 @@ def build_result(
     is_open = any(alert.is_open for alert in alerts)
     return ScreeningResult(
         instrument=instrument,
-        answers=current_answers(instrument, screening),
+        answers=current_answers(instrument, screening, app.rules.zone),
         report=report,
         administration=administration,
         patient=Subject(

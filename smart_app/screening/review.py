@@ -13,6 +13,7 @@ from smart_app.model.audit import AuditAction
 from smart_app.model.screening import SavedAnswer, SavedStatus, ScreeningState
 from smart_app.screening.alert_view import build_alert_view
 from smart_app.screening.encounters import build_options, may_choose_visit, say_encounter_notice
+from smart_app.screening.follow_up import find_next
 from smart_app.screening.form import licence_of
 from smart_app.screening.form_words import say_giving
 from smart_app.screening.frame import build_frame
@@ -24,6 +25,7 @@ from smart_app.screening.sign_panel import build_sign
 from smart_app.screening.wording import (
     find_age,
     say_answer,
+    say_carried,
     say_moment,
     say_partial,
     say_points,
@@ -57,6 +59,7 @@ def build_review(app: Services, who: Acting, material: Material) -> ReviewView:
         subtitle=f"{giving}, {_say_when(app, who, material.result.administration)}. Nothing is in the chart yet.",
         scores=build_scores(material.result, who.now, zone),
         advice=tuple(describe_advice(rule) for rule in find_advice(instrument, material.result.answers)),
+        next_instruments=find_next(app, screening, material.chart.patient, material.others),
         change_notices=material.history.notices,
         alerts=tuple(build_alert_view(app, who, alert, screening) for alert in material.alerts),
         suicide_notice="" if instrument.asks_about_suicide else "Suicide not asked.",
@@ -135,11 +138,20 @@ def _build_row(app: Services, who: Acting, material: Material, item: Item) -> An
         scored=item.scored,
         direction=direction,
         change=change,
-        earlier=tuple(
-            f"Before: {say_answer(item, earlier)}, {say_moment(earlier.saved_at, who.now, app.rules.zone)}"
-            for earlier in material.screening.told_history(item.link_id)[:-1]
+        earlier=(
+            *(
+                f"Before: {say_answer(item, earlier)}, {say_moment(earlier.saved_at, who.now, app.rules.zone)}"
+                for earlier in material.screening.told_history(item.link_id)[:-1]
+            ),
+            *_say_origin(app, saved),
         ),
     )
+
+
+def _say_origin(app: Services, saved: SavedAnswer | None) -> tuple[str, ...]:
+    if saved is None or saved.carried is None:
+        return ()
+    return (f"Carried from {say_carried(saved.carried, app.rules.zone)}; confirmed by the patient",)
 
 
 def _say_chosen(item: Item, saved: SavedAnswer | None) -> str:

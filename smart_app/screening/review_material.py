@@ -32,7 +32,8 @@ COUNTED = frozenset({ScreeningState.SIGNED, ScreeningState.CORRECTED})
 class Material:
     """One screening under review. ``previous`` is the patient's last signed result of the same instrument.
 
-    ``supervisor_name``: whoever must sign too, "" where the user signs alone or the name is not known.
+    ``others`` are all of the patient's screenings in this app. ``supervisor_name``: whoever must sign too, "" where the
+    user signs alone or the name is not known.
     """
 
     screening: Screening
@@ -41,6 +42,7 @@ class Material:
     history: ChartHistory
     alerts: tuple[Alert, ...]
     previous: Screening | None
+    others: tuple[Screening, ...]
     result: ScreeningResult = field(repr=False)
     note: ComposedNote = field(repr=False)
     draft: NoteDraft | None = field(repr=False)
@@ -61,7 +63,8 @@ def gather(app: Services, who: Acting, screening: Screening, *, choice: WriteCho
     with app.units.read() as unit:
         alerts = unit.alerts.for_screening(screening.id)
         draft = unit.notes.find(screening.id)
-        earlier = unit.screenings.for_patient(who.patient, COUNTED)
+        everything = unit.screenings.for_patient(who.patient)
+        earlier = tuple(other for other in everything if other.state in COUNTED)
         written = find_written(unit, earlier)
     points = find_points(app, instrument, chart.patient, earlier=earlier, chart=history, written=written)
     result = build_result(app, who, instrument, screening, chart=chart, alerts=alerts, points=points)
@@ -75,6 +78,7 @@ def gather(app: Services, who: Acting, screening: Screening, *, choice: WriteCho
         chart=chart,
         history=history,
         alerts=alerts,
+        others=everything,
         previous=max(same, key=lambda other: other.started_at, default=None),
         result=result,
         note=note,

@@ -34,13 +34,15 @@ class Ruler:
 class ChangeView:
     """Change against one earlier result. ``badge``: a Badge value or None (withheld or no published figure).
 
-    ``figures``: what each kind of published figure says, with its citation, or that none is published.
+    ``figure``: the published figure that gave the badge, with its citation, or that none is published. ``figures``:
+    what each kind of figure says.
     """
 
     heading: str
     badge: str | None
     badge_label: str
     words: str
+    figure: str
     figures: tuple[str, ...]
 
 
@@ -196,6 +198,17 @@ class NoteView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NextView:
+    """An instrument that this result calls for, why, who says so, and the fields that start it in the same way."""
+
+    instrument_id: str
+    short_name: str
+    reason: str
+    source: str
+    fields: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewView:
     """Everything on the review page, the blocking thing first.
 
@@ -209,6 +222,7 @@ class ReviewView:
     subtitle: str
     scores: tuple[ScoreView, ...]
     advice: tuple[str, ...]
+    next_instruments: tuple[NextView, ...]
     change_notices: tuple[str, ...]
     alerts: tuple[AlertView, ...]
     suicide_notice: str

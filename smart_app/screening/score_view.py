@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from fhir_mappings.answers import is_enabled
 from fhir_mappings.change import Badge, Change, ChangeReport
-from fhir_mappings.change_wording import describe_judgement, describe_withheld
+from fhir_mappings.change_wording import NO_FIGURE, describe_figure, describe_judgement, describe_withheld
 from fhir_mappings.instrument import Points, ScoreDefinition
 from fhir_mappings.result import ScreeningResult
 from fhir_mappings.score_definition import UNBOUNDED
@@ -81,8 +81,18 @@ def build_change(title: str, change: Change, now: datetime, zone: ZoneInfo) -> C
         badge=change.badge,
         badge_label="" if change.badge is None else BADGES[change.badge],
         words=words + ".",
+        figure=_say_figure(change),
         figures=tuple(say_first(describe_judgement(judgement)) for judgement in change.judgements),
     )
+
+
+def _say_figure(change: Change) -> str:
+    """Give figure and citation beside the badge; without a badge, that no reliable change is published."""
+    if change.withheld:
+        return ""
+    if change.threshold is None:
+        return f"Reliable change: {NO_FIGURE}"
+    return f"{say_first(describe_figure(change.threshold))}; {change.threshold.citation}"
 
 
 def place(value: Points, definition: ScoreDefinition) -> float:
@@ -129,7 +139,7 @@ def _say_no_band(definition: ScoreDefinition, score: Score) -> str:
         return say_figure(score)
     if not score.established:
         return "range not established at this age"
-    return "range not known" if definition.bands else "no range is published"
+    return "range not known" if definition.bands else ""
 
 
 def _build_ruler(definition: ScoreDefinition, score: Score) -> Ruler | None:

@@ -69,13 +69,18 @@ class WorkItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueItem:
-    """An instrument to give: every one of the library, ``due`` first with the reason. ``key`` is its number key."""
+    """An instrument to give: every one of the library, ``due`` first with the reason. ``key`` is its number key.
+
+    ``source`` is who published that it is called for; ``suicide_notice`` is "" where it asks about suicide.
+    """
 
     instrument_id: str
     short_name: str
     title: str
     due: bool
     reason: str
+    source: str
+    suicide_notice: str
     key: str
 
 
@@ -235,11 +240,23 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CarryOffer:
+    """An answer to the same question on another form of this visit, which the patient may confirm."""
+
+    link_id: str
+    number: str
+    text: str
+    answer: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FormView:
     """The form of one screening. ``device`` is this page's random id; it goes back with every save and the hand-in.
 
     ``sequence`` is the highest number that has come from it: a page counts on from there.
     ``warnings`` speak against the instrument for this patient, all the time that it is open (safety rule 12).
+    ``offers`` are answers that may be carried.
     ``missing`` and ``differences`` are filled after a hand-in that needs an answer to them. ``total`` is "" until
     every scored item is answered. ``risk_notice`` is filled once a risk answer stands.
     """
@@ -262,6 +279,7 @@ class FormView:
     progress: str
     total: str
     risk_notice: str
+    offers: tuple[CarryOffer, ...] = ()
     missing: tuple[Missing, ...] = ()
     differences: tuple[Difference, ...] = ()
 

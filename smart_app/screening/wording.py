@@ -13,7 +13,7 @@ from fhir_mappings.r4 import PartialDateTime, Precision, parse_partial_date_time
 from fhir_mappings.score_definition import UNBOUNDED
 from fhir_mappings.scores import Score
 from fhir_mappings.wording import describe_ages
-from smart_app.model.screening import SavedAnswer, SavedStatus
+from smart_app.model.screening import Carried, SavedAnswer, SavedStatus
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SEXES = {"male": " for men", "female": " for women"}
@@ -143,6 +143,11 @@ def say_cutoffs(cutoffs: Sequence[Cutoff]) -> str:
     """Give "cut-off 10", with the people that it was published for: "cut-off 4 for men or 3 for women"."""
     told = (f"{say_points(one.at_least)}{_SEXES.get(one.gender or '', '')}{describe_ages(one)}" for one in cutoffs)
     return f"cut-off {' or '.join(told)}"
+
+
+def say_carried(carried: Carried, zone: ZoneInfo) -> str:
+    """Give "PHQ-2, 24 Nov 2026 10:33 UTC"."""
+    return f"{carried.short_name}, {say_stamp(carried.at, zone)}"
 
 
 def say_first(words: str) -> str:

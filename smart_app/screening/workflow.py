@@ -5,7 +5,7 @@
 | launch | begin_launch, finish_launch, open_session, audit_refused_request, log_out |
 | overview | view_home, view_history, view_worklist |
 | start | view_start, find_usual_giving, start_screening |
-| give | view_form, save_answers, hand_in, view_hand_in, stop_screening |
+| give | view_form, save_answers, carry_answer, hand_in, view_hand_in, stop_screening |
 | alerts | view_alert, close_alert, hand_over_alert, ask_again, add_to_alert |
 | review | view_review, reopen_screening, reject_screening, set_comment, save_note, renew_note |
 | visit | view_encounters, choose_encounter |
@@ -17,6 +17,7 @@ audit events with the change; a refusal is audited on its own (smart_app/access.
 
 from smart_app.notes.workflow import renew_note, save_note
 from smart_app.screening.alerts import add_to_alert, ask_again, close_alert, hand_over_alert, view_alert
+from smart_app.screening.carrying import carry_answer
 from smart_app.screening.encounters import choose_encounter, view_encounters
 from smart_app.screening.ending import log_out
 from smart_app.screening.form import view_form, view_hand_in
@@ -38,6 +39,7 @@ __all__ = [
     "ask_again",
     "audit_refused_request",
     "begin_launch",
+    "carry_answer",
     "choose_encounter",
     "close_alert",
     "co_sign",

@@ -11,7 +11,16 @@ from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, RowMapping, func, select
 
 from smart_app.model.identity import PatientIdentity, PatientKey, User
-from smart_app.model.screening import UNSIGNED, Giving, Restated, SavedAnswer, SavedStatus, Screening, ScreeningState
+from smart_app.model.screening import (
+    UNSIGNED,
+    Carried,
+    Giving,
+    Restated,
+    SavedAnswer,
+    SavedStatus,
+    Screening,
+    ScreeningState,
+)
 from smart_app.storage.cipher import SealedField
 from smart_app.storage.errors import HistoryLost, UnknownScreening
 from smart_app.storage.repository import Repository, is_patient, patient_of, patient_values
@@ -35,6 +44,7 @@ class _AnswerSecrets:
     status: SavedStatus
     code: str | None
     saved_by: User
+    carried: Carried | None = None
 
 
 _SECRETS = SealedField(kind="screening", column="sealed", adapter=TypeAdapter(_Secrets))
@@ -114,6 +124,7 @@ class Screenings(Repository):
                 code=secrets.code,
                 saved_at=row["saved_at"],
                 saved_by=secrets.saved_by,
+                carried=secrets.carried,
             )
             answers.setdefault(row["screening_id"], []).append(saved)
         return answers
@@ -126,6 +137,7 @@ class Screenings(Repository):
                 status=saved.status,
                 code=saved.code,
                 saved_by=saved.saved_by,
+                carried=saved.carried,
             )
             values = {
                 "screening_id": screening.id,

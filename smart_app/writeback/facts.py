@@ -10,6 +10,7 @@ from uuid import UUID
 from fhir_mappings.administration import Party
 from fhir_mappings.extract import build_chart_resources
 from fhir_mappings.result import ScreeningResult, SignedResult, Signer
+from fhir_mappings.scores import Score
 from fhir_mappings.write_shape import ALL_SHAPES, ResourceKind
 from smart_app.writeback.plan import ResultFacts
 
@@ -79,10 +80,11 @@ def lowest_age(birth_date: str | None, on: date) -> int | None:
 
 def _score_words(result: ScreeningResult) -> str:
     """Name the scores: "Total 13"; one that is not known is never named by a number."""
-    scores = result.report.scores
-    if len(scores) == 1:
-        value = scores[0].value
-        return "Total, not known" if value is None else f"Total {value}"
-    return ", ".join(
-        f"{score.coding.display or score.id} {'not known' if score.value is None else score.value}" for score in scores
-    )
+    pairs = zip(result.instrument.scores, result.report.scores, strict=True)
+    return ", ".join(_name_score(definition.label, score) for definition, score in pairs)
+
+
+def _name_score(label: str, score: Score) -> str:
+    if score.is_level:
+        return f"{label}, {'not known' if score.band is None else score.band.chart_label}"
+    return f"{label}, not known" if score.value is None else f"{label} {score.value}"

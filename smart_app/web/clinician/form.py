@@ -16,7 +16,7 @@ from smart_app.model.launch_session import SessionStanding
 from smart_app.model.moves import MissingField
 from smart_app.model.saving import SaveKind
 from smart_app.screening import workflow
-from smart_app.screening.errors import InvalidField
+from smart_app.screening.errors import InvalidField, NothingToCarry
 from smart_app.screening.forms import PostedForm
 from smart_app.web.clinician.blueprint import acting, clinician
 from smart_app.web.clinician.posted_answers import parse_form, parse_saves, saves_of
@@ -57,6 +57,18 @@ def hand_in(screening_id: UUID) -> ResponseReturnValue:
         view = workflow.view_hand_in(app, who, screening_id, posted, result)
         return render_page("pages/form.html", view), 422
     return redirect(url_for("clinician.review", screening_id=screening_id), 303)
+
+
+@clinician.post("/screenings/<uuid:screening_id>/carry")
+def carry(screening_id: UUID) -> ResponseReturnValue:
+    """Take over one answer of an earlier form that the patient has confirmed; what else the page holds is saved too."""
+    posted, link_id = parse_form(request.form), request.form.get("carry", "")
+    _save(screening_id, posted)
+    try:
+        workflow.carry_answer(services(), acting(), screening_id, link_id)
+    except NothingToCarry:
+        return redirect(url_for("clinician.form", screening_id=screening_id), 303)
+    return redirect(url_for("clinician.form", screening_id=screening_id, _anchor=f"q-{link_id}"), 303)
 
 
 def _save(screening_id: UUID, posted: PostedForm) -> None:

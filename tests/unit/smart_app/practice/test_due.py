@@ -42,14 +42,16 @@ def test_a_result_without_a_score_is_due() -> None:
 
 
 def test_an_answer_calls_for_it_until_it_was_given() -> None:
-    call = CalledFor(canonical=f"{FORTNIGHTLY.url}|1.0.0", reason="PHQ-2 was positive.", on=TODAY)
+    call = CalledFor(
+        canonical=f"{FORTNIGHTLY.url}|1.0.0", reason="PHQ-2 was positive.", source="Kroenke 2003", on=TODAY
+    )
     assert _due(None, call).called_for == call
     assert _due(LastResult(on=TODAY - timedelta(days=1), complete=True), call).due
     assert not _due(LastResult(on=TODAY, complete=True), call).due
 
 
 def test_a_call_for_another_instrument_is_none_of_this_one() -> None:
-    assert not _due(None, CalledFor(canonical="https://example.org/other", reason="x", on=TODAY)).due
+    assert not _due(None, CalledFor(canonical="https://example.org/other", reason="x", source="y", on=TODAY)).due
 
 
 @given(days=st.dictionaries(st.sampled_from(["phq-9", "gad-7"]), st.integers(0, 800)))
