@@ -14,6 +14,7 @@ from fhir_mappings.applicability import find_chosen
 from fhir_mappings.instrument import Instrument, RiskRule
 from fhir_mappings.level import find_level_bounds
 from fhir_mappings.questionnaire import Item
+from fhir_mappings.score_definition import say_at_least
 
 
 class RiskKind(StrEnum):
@@ -87,6 +88,18 @@ def find_risk(
             )
         )
     return tuple(flags)
+
+
+def find_action(instrument: Instrument, rule: RiskRule, level: str) -> str:
+    """Give what is published to do at the level that a flag of the rule told; else what the rule says itself."""
+    if rule.level_of is None:
+        return rule.action
+    definition = instrument.get_score(rule.level_of)
+    label = level.removeprefix(f"{RISK_NOT_KNOWN_LEVEL}: ")
+    actions = {stated.label: stated.action for stated in definition.open_levels}
+    for one in definition.levels:
+        actions |= {one.label: one.action, say_at_least(one.label): one.action}
+    return actions.get(label) or rule.action
 
 
 def find_advice(instrument: Instrument, answers: Answers) -> tuple[RiskRule, ...]:

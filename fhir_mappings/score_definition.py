@@ -176,8 +176,8 @@ class ScoreDefinition:
         if least is None or low == self.range[0]:
             return None
         return Band(
-            label=f"at least {least.label}, incomplete",
-            chart_label=f"at least {least.chart_label}, incomplete",
+            label=say_at_least(least.label),
+            chart_label=say_at_least(least.chart_label),
             min=low,
             max=high,
             level=least.level,
@@ -202,3 +202,8 @@ class ScoreDefinition:
                 for change in self.changes
             ),
         )
+
+
+def say_at_least(label: str) -> str:
+    """Say that a level is the least that there can be."""
+    return f"at least {label}, incomplete"

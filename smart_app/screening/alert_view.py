@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fhir_mappings.instrument import Instrument, RiskRule
+from fhir_mappings.risk import RISK_NOT_KNOWN_LEVEL, find_action
 from smart_app.model.alert import ActionKind, Alert, AlertAction, AlertState, Assessment, Disposition
 from smart_app.model.rights import Right
 from smart_app.model.screening import Screening, ScreeningState
@@ -76,7 +77,7 @@ def build_alert_view(app: Services, who: Acting, alert: Alert, screening: Screen
         + (": action needed in this visit" if alert.is_open else ": action recorded"),
         item=f"Item {item.number}: {item.text}",
         answers=say_answers(app, who, instrument, alert, screening),
-        rule=_say_rule(alert, rule),
+        rule=_say_rule(instrument, alert, rule),
         action=" ".join(_say_action(alert, screening)),
         state=alert.state,
         state_words=_say_state(app, who, alert),
@@ -92,19 +93,19 @@ def build_alert_view(app: Services, who: Acting, alert: Alert, screening: Screen
     )
 
 
-def _say_rule(alert: Alert, rule: RiskRule | None) -> str:
-    """Give the published rule in its own words, and its source."""
-    asked = "" if rule is None or alert.kind != "risk-answer" else f" As published: {rule.action}."
+def _say_rule(instrument: Instrument, alert: Alert, rule: RiskRule | None) -> str:
+    """Give the published rule in its own words, what is published to do at this level, and the source."""
+    is_told = alert.kind == "risk-answer" or alert.level != RISK_NOT_KNOWN_LEVEL
+    asked = "" if rule is None or not is_told else f" As published: {find_action(instrument, rule, alert.level)}."
     return f"Rule: {alert.reason}.{asked} Source: {alert.source}."
 
 
 def _say_action(alert: Alert, screening: Screening) -> Iterator[str]:
     """Say what the clinician has to do: the level that the rule gives the answer."""
-    yield (
-        f"{alert.level[:1].upper()}{alert.level[1:]}."
-        if alert.kind == "risk-answer"
-        else "Ask the question, or assess the risk in another way, in this visit."
-    )
+    if alert.kind != "risk-answer":
+        yield "Ask the question, or assess the risk in another way, in this visit."
+    if alert.level != RISK_NOT_KNOWN_LEVEL:
+        yield f"{alert.level[:1].upper()}{alert.level[1:]}."
     if screening.state is ScreeningState.SIGNED:
         yield NOTE_IS_SIGNED
 

@@ -7,7 +7,7 @@ import pytest
 from fhir_mappings.answers import Answer, AnswerStatus
 from fhir_mappings.instrument import Instrument
 from fhir_mappings.r4 import Coding
-from fhir_mappings.risk import RiskKind, find_advice, find_risk
+from fhir_mappings.risk import RiskKind, find_action, find_advice, find_risk
 from fhir_mappings.scoring import PatientFacts, Score, score_answers
 from tests.unit.fhir_mappings.factories import signed_result
 from tests.unit.fhir_mappings.synthetic import (
@@ -133,6 +133,24 @@ def test_flags_tell_the_level_that_the_answers_make_so_far_and_its_published_act
         ("b", "risk not known: level 1", "act on level 1"),
     ]
     assert flags({"a": 0, "b": DECLINED, "c": 0}, handed_in=True) == [("b", "risk not known", "look into it")]
+
+
+@pytest.mark.parametrize(
+    ("told", "published"),
+    [
+        ("level 2", "act on level 2"),
+        ("at least level 1, incomplete", "act on level 1"),
+        ("open", "act as on the highest"),
+        ("risk not known: open", "act as on the highest"),
+        ("risk not known", "look into it"),
+        ("serious", "look into it"),
+    ],
+)
+def test_what_is_published_for_a_told_level_can_be_found_again(told: str, published: str) -> None:
+    instrument = triage(action("a", 1, level_of="result"), action("b", 1), open_level=(1, 3))
+    levelled, plain = instrument.risk_rules
+    assert find_action(instrument, levelled, told) == published
+    assert find_action(instrument, plain, told) == "look into it"
 
 
 def test_a_flag_never_tells_less_than_its_rule() -> None:
