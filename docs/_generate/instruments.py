@@ -121,9 +121,9 @@ def _recall(instrument: Instrument) -> str:
 
 def _ages(low: int | None, high: int | None) -> str:
     if high is not None:
-        return f"Ages {low or 0} to {high}; outside, start, review and note say that the ranges are not established."
+        return f"Ages {low or 0} to {high}; outside, it is given knowingly, and no range is used (ADR 13)."
     if low is not None:
-        return f"Ages {low} and older; below, start, review and note say that the ranges are not established."
+        return f"Ages {low} and older; below, it is given knowingly, and no range is used (ADR 13)."
     return "Any age."
 
 
@@ -135,7 +135,7 @@ def _suicide(instrument: Instrument) -> str:
 
 
 def _describe_score(score: ScoreDefinition) -> Iterator[str]:
-    yield from ["", f"### {score.label}", "", _say_how(score)]
+    yield from ["", f"### {score.label}", "", f"{_say_how(score)} Its id is `{score.id}`."]
     if score.levels:
         yield from _levels(score)
     elif score.bands:
@@ -147,10 +147,10 @@ def _describe_score(score: ScoreDefinition) -> Iterator[str]:
     if not score.levels:
         yield from ["", f"**Missing items.** {_missing(score)}"]
     if score.changes:
-        yield from ["", "| change | figure | used | citation |", "|---|---|---|---|"]
+        yield from ["", "| change | id | figure | used | citation |", "|---|---|---|---|---|"]
         for change in score.changes:
             kind = change.kind.value.replace("-", " ")
-            yield f"| {kind} | {_figure(change)} | {_yes(change.default)} | {change.citation} |"
+            yield f"| {kind} | {change.id} | {_figure(change)} | {_yes(change.default)} | {change.citation} |"
     if not score.levels and not any(
         change.kind.value == "reliable-change" and change.default for change in score.changes
     ):
