@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -96,6 +96,9 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
+FAILED_READ_KEPT_FOR = timedelta(seconds=10)
+
+
 @dataclass(slots=True)
 class _Entry:
     chart: Chart | None = None
@@ -103,6 +106,11 @@ class _Entry:
     history: ChartHistory | None = None
     supervisor_name: str | None = None
     until: datetime | None = None
+    read_again: dict[str, datetime] = field(default_factory=dict)
+
+    def is_due(self, part: str, now: datetime) -> bool:
+        """Tell whether a part could not be read whole and has been kept for long enough."""
+        return part in self.read_again and self.read_again[part] <= now
 
 
 class ChartCache:
@@ -117,7 +125,8 @@ class ChartCache:
     def find_chart(self, launch_id: str, now: datetime) -> Chart | None:
         """Give what was kept, None when there is nothing or it is too old."""
         with self._lock:
-            return self._entry(launch_id, now).chart
+            entry = self._entry(launch_id, now)
+            return None if entry.is_due("chart", now) else entry.chart
 
     def find_visits(self, launch_id: str, now: datetime) -> tuple[Visit, ...] | None:
         """Give the recent visits kept."""
@@ -127,12 +136,14 @@ class ChartCache:
     def find_history(self, launch_id: str, now: datetime) -> ChartHistory | None:
         """Give the history kept."""
         with self._lock:
-            return self._entry(launch_id, now).history
+            entry = self._entry(launch_id, now)
+            return None if entry.is_due("history", now) else entry.history
 
     def find_supervisor_name(self, launch_id: str, now: datetime) -> str | None:
         """Give the name kept of the user's supervisor, "" where the EHR did not tell it."""
         with self._lock:
-            return self._entry(launch_id, now).supervisor_name
+            entry = self._entry(launch_id, now)
+            return None if entry.is_due("supervisor_name", now) else entry.supervisor_name
 
     def keep(
         self,
@@ -143,14 +154,24 @@ class ChartCache:
         visits: tuple[Visit, ...] | None = None,
         history: ChartHistory | None = None,
         supervisor_name: str | None = None,
+        failed: bool = False,
     ) -> None:
-        """Keep parts of a launch's chart until the lifetime of the entry ends."""
+        """Keep parts of a launch's chart until the lifetime of the entry ends.
+
+        ``failed``: something of them could not be read that may be readable the next time; they are kept so briefly
+        that the page and what it fetches show the same, and a slow EHR is not asked by each.
+        """
         with self._lock:
             entry = self._entry(launch_id, now)
             entry.chart = chart or entry.chart
             entry.visits = entry.visits if visits is None else visits
             entry.history = history or entry.history
             entry.supervisor_name = entry.supervisor_name if supervisor_name is None else supervisor_name
+            given = {"chart": chart, "history": history, "supervisor_name": supervisor_name}
+            for part in (part for part, value in given.items() if value is not None):
+                entry.read_again.pop(part, None)
+                if failed:
+                    entry.read_again[part] = now + FAILED_READ_KEPT_FOR
             self._entries[launch_id] = entry
             while len(self._entries) > self._most:
                 self._entries.popitem(last=False)

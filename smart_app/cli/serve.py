@@ -15,6 +15,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
 from smart_app.cli.opening import config_option, open_app_units, open_settings
+from smart_app.file_rights import warn_of_open_files
 from smart_app.logs import get_logger, log_crashes, log_event, set_up_logs
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def serve(config: Path | None, bind: str, workers: int, threads: int) -> None:
     log_crashes()
     # What would fail in every worker fails here, once, in words.
     open_app_units(settings).database.close()
+    warn_of_open_files(settings)
     log_event(_log, "serving", address=bind, count=workers, environment=settings.environment)
     AppServer(settings, {"bind": bind, "workers": workers, "threads": threads}).run()
 

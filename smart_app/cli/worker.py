@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from smart_app.cli.opening import config_option, open_app_units, open_settings
+from smart_app.file_rights import warn_of_open_files
 from smart_app.logs import correlation, get_logger, log_crashes, log_event, log_failure, set_up_logs
 from smart_app.services import Services
 from smart_app.storage.errors import StorageError
@@ -28,6 +29,7 @@ def worker(config: Path | None, every: int, *, once: bool) -> None:
     set_up_logs(settings.logs.format, settings.logs.level)
     log_crashes()
     services = build_services(settings, units=open_app_units(settings))
+    warn_of_open_files(settings)
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())

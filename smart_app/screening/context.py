@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fhir_mappings.chart_history import parse_score_observations
-from launch.errors import Forbidden, LaunchError
+from launch.errors import Forbidden, Gone, LaunchError, NotFound
 from launch.fhir_reader import FhirResource, Read, Search, SearchResult
 from launch.session import ActiveLaunch
 from smart_app.access import event
@@ -35,9 +35,13 @@ _SECONDS = 12.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstWave:
-    """What the callback reads. ``role_codes`` are ``system|code`` of the user's PractitionerRoles."""
+    """What the callback reads. ``failed``: the visit may be readable the next time.
+
+    ``role_codes`` are ``system|code`` of the user's PractitionerRoles.
+    """
 
     chart: Chart
+    failed: bool
     user_name: str
     role_codes: tuple[str, ...]
 
@@ -57,6 +61,7 @@ def fetch_first_wave(app: Services, active: ActiveLaunch) -> FirstWave:
     found += roles.resources if isinstance(roles, SearchResult) else ()
     return FirstWave(
         chart=_build_chart(wave, active.context.encounter),
+        failed=_has_failed(wave.get("encounter")),
         user_name=_name_of(person) if isinstance(person, FhirResource) else "",
         role_codes=tuple(sorted({code for resource in found for code in _role_codes(resource)})),
     )
@@ -75,7 +80,7 @@ def get_chart(app: Services, who: Acting) -> Chart:
         wave = app.connections.reader(active).read_together(wanted, deadline=_SECONDS)
         chart = _build_chart(wave, encounter_id)
         _audit_read(app, who, "patient")
-        app.charts.keep(who.session.id, who.now, chart=chart)
+        app.charts.keep(who.session.id, who.now, chart=chart, failed=_has_failed(wave.get("encounter")))
     return chart
 
 
@@ -114,7 +119,7 @@ def get_history(app: Services, who: Acting) -> ChartHistory:
         wave = app.connections.reader(active).read_together(wanted, deadline=_SECONDS)
         history = _build_history(app.library, wave["observations"])
         _audit_read(app, who, "results")
-        app.charts.keep(who.session.id, who.now, history=history)
+        app.charts.keep(who.session.id, who.now, history=history, failed=_has_failed(wave["observations"]))
     return history
 
 
@@ -134,7 +139,7 @@ def get_supervisor_name(app: Services, who: Acting) -> str:
         wanted = {"supervisor": Read(resource_type=resource_type, id=resource_id)}
         found = app.connections.reader(get_active(app, who)).read_together(wanted, deadline=_SECONDS)["supervisor"]
         name = _name_of(found) if isinstance(found, FhirResource) else ""
-        app.charts.keep(who.session.id, who.now, supervisor_name=name)
+        app.charts.keep(who.session.id, who.now, supervisor_name=name, failed=_has_failed(found))
     return name
 
 
@@ -158,6 +163,11 @@ def _build_chart(wave: Wave, encounter_id: str | None) -> Chart:
     patient = parse_patient_identity(found.resource)
     visit, notice = _build_visit(wave, encounter_id, patient)
     return Chart(patient=patient, visit=visit, visit_notice=notice)
+
+
+def _has_failed(found: FhirResource | SearchResult | LaunchError | None) -> bool:
+    """Tell whether a read failed for a reason that may pass: not where the EHR says no, or that there is none."""
+    return isinstance(found, LaunchError) and not isinstance(found, Forbidden | NotFound | Gone)
 
 
 def _as_error(found: SearchResult | LaunchError) -> LaunchError:

@@ -12,7 +12,7 @@ from smart_app.model.identity import PatientIdentity
 from smart_app.model.launch_session import NO_VISIT
 from smart_app.screening.form_words import name_item
 from smart_app.screening.views import AlertStrip, Banner, Frame
-from smart_app.screening.wording import say_born, say_partial, say_span
+from smart_app.screening.wording import say_born, say_partial, say_span, shorten
 from smart_app.services import Acting, Services
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def frame_with(app: Services, who: Acting, chart: Chart, alerts: Sequence[Alert]
     return Frame(
         launch_id=who.session.id,
         banner=build_banner(app, who, chart),
-        user_name=who.user.name,
+        user_name=shorten(who.user.name),
         ehr_name=app.ehrs.get(who.session.ehr_id).name,
         is_test=app.rules.is_test,
         alerts=tuple(_build_strip(app, who, alert) for alert in alerts),
@@ -86,10 +86,10 @@ def build_banner(app: Services, who: Acting, chart: Chart) -> Banner:
     elif chart.visit is not None:
         visit = say_visit(chart.visit, who.now, app.rules.zone)
     return Banner(
-        name=patient.name,
+        name=shorten(patient.name),
         born=say_born(patient.birth_date, who.now.astimezone(app.rules.zone).date()),
         sex=(patient.gender or "not known").capitalize(),
-        mrn=patient.mrn or "none in the EHR",
+        mrn=shorten(patient.mrn or "none in the EHR"),
         visit=visit,
         notices=say_patient_notices(patient),
     )
@@ -110,7 +110,7 @@ def say_patient_notices(patient: PatientIdentity) -> tuple[str, ...]:
 def say_visit(visit: Visit, now: datetime, zone: ZoneInfo) -> str:
     """Give "Outpatient, today 10:30, in progress"; the type where the EHR has one."""
     kind = _CLASSES.get(visit.class_code, "Visit")
-    parts = [f"{kind} ({visit.type_text})" if visit.type_text else kind]
+    parts = [f"{kind} ({shorten(visit.type_text)})" if visit.type_text else kind]
     parts.append("no date" if visit.start is None else say_partial(visit.start, now, zone))
     if visit.status in _STATUSES:
         parts.append(_STATUSES[visit.status])

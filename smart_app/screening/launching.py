@@ -140,7 +140,7 @@ def finish_launch(
                 )
             )
         unit.commit()
-    app.charts.keep(launch_id, now, chart=wave.chart)
+    app.charts.keep(launch_id, now, chart=wave.chart, failed=wave.failed)
     return FinishedLaunch(
         launch_id=launch_id,
         secret=secret,

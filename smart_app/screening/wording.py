@@ -17,6 +17,7 @@ from smart_app.model.screening import Carried, SavedAnswer, SavedStatus
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SEXES = {"male": " for men", "female": " for women"}
+_LONGEST_SHOWN = 100
 _MINUS = "\N{MINUS SIGN}"
 _HOUR, _DAY = 60, 24 * 60
 
@@ -82,6 +83,11 @@ def find_age(birth_date: str | None, on: date) -> int | None:
     """Give the age in whole years, None where the birth date is not known to the day."""
     born = find_birth_day(birth_date)
     return None if born is None else on.year - born.year - ((on.month, on.day) < (born.month, born.day))
+
+
+def shorten(text: str) -> str:
+    """Give a name or number from the EHR as it is shown where a line must hold it: a page stays readable with any."""
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…"
 
 
 def say_born(birth_date: str | None, on: date) -> str:

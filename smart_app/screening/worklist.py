@@ -15,7 +15,7 @@ from smart_app.model.screening import Screening
 from smart_app.screening.context import get_chart
 from smart_app.screening.frame import build_frame
 from smart_app.screening.review_views import WorklistRow, WorklistView
-from smart_app.screening.wording import say_born, say_count, say_moment, say_span
+from smart_app.screening.wording import say_born, say_count, say_moment, say_span, shorten
 from smart_app.services import Acting, Services
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _say_patient(app: Services, who: Acting, identity: PatientIdentity | None, k
     if identity is None:
         return f"Patient {key.patient_id} of the EHR"
     born = say_born(identity.birth_date, who.now.astimezone(app.rules.zone).date())
-    return f"{identity.name}, born {born}, MRN {identity.mrn or 'none'}"
+    return f"{shorten(identity.name)}, born {born}, MRN {shorten(identity.mrn or 'none')}"
 
 
 def _say_initials(identity: PatientIdentity) -> str:

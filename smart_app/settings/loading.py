@@ -51,7 +51,10 @@ _Section = TypeVar("_Section", bound=Section)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings of one installation, checked. ``ehr_options`` has an entry for each of ``ehrs``, by id."""
+    """The settings of one installation, checked. ``ehr_options`` has an entry for each of ``ehrs``, by id.
+
+    ``client_secret_files``: those that were read.
+    """
 
     app: AppSection
     ehrs: tuple[Ehr, ...]
@@ -65,6 +68,7 @@ class Settings:
     crisis: CrisisSection
     retention: RetentionSection
     logs: LogsSection
+    client_secret_files: tuple[Path, ...] = ()
 
     @property
     def environment(self) -> str:
@@ -140,6 +144,7 @@ def parse_settings(values: Mapping[str, Any], environ: Mapping[str, str], *, fol
         crisis=crisis,
         retention=retention,
         logs=logs,
+        client_secret_files=tuple(folder / str(e["client_secret_file"]) for e in entries if "client_secret_file" in e),
     )
 
 

@@ -29,7 +29,7 @@ def healthz() -> ResponseReturnValue:
 
 @it.get("/readyz")
 def readyz() -> ResponseReturnValue:
-    """Say that the process can reach its database; otherwise the answer is 500, and the log says why."""
+    """Say that the process can reach its database; otherwise the answer is 503, and the log says why."""
     with services().units.read() as unit:
         unit.sessions.find("readyz")
     return Response("ready\n", content_type="text/plain; charset=utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from fhir_mappings.instrument import ChangeKind
 from fhir_mappings.write_shape import ResourceKind
 from launch.scopes import Feature
 from launch.signing_keys import SigningKeys
+from smart_app.file_rights import warn_of_open_files
 from smart_app.licensed_text import SiteFileError
 from smart_app.model.rights import Right
 from smart_app.secret_file import write_secret_file
@@ -21,7 +23,9 @@ from smart_app.storage.engine import open_database
 from smart_app.storage.key_ring import KeyRing
 from smart_app.storage.migrate import upgrade
 from smart_app.storage.schema_version import claim_environment
+from smart_app.storage.unit_of_work import Units
 from smart_app.wiring import build_services, build_site_rules, create_app, open_units
+from tests.fakes.captured_log import captured_log
 from tests.fakes.clinic import START
 
 EHR: dict[str, Any] = {
@@ -140,6 +144,35 @@ def test_the_web_app_answers_and_refuses_an_unknown_issuer(tmp_path: Path) -> No
     refused = client.get("/launch", query_string={"iss": "https://elsewhere.example/fhir", "launch": "x"})
     assert refused.status_code in {400, 403, 404}
     assert b"unknown-issuer" in refused.data
+
+
+def test_without_its_database_the_process_lives_and_says_that_it_is_not_ready(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
+    _prepare(settings)
+    folder = tmp_path / "mounted"
+    units = Units(open_database(f"sqlite:///{folder / 'app.db'}"), KeyRing.load(settings.key_file))
+    client = create_app(settings, units=units).test_client()
+    shutil.rmtree(folder)
+    answer = client.get("/readyz")
+    assert (answer.status_code, client.get("/healthz").status_code) == (503, 200)
+    assert "database-unavailable" in answer.text
+    assert "mounted" not in answer.text
+    folder.mkdir()
+    shutil.copy(tmp_path / "app.db", folder)
+    assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o600, []), (0o640, ["app.database_url", "ehr.client_secret_file"])])
+def test_files_that_others_may_read_are_warned_of_at_start(tmp_path: Path, mode: int, warned: list[str]) -> None:
+    secret = tmp_path / "ehr.secret"
+    secret.write_text("a secret", "utf-8")
+    settings = _settings(tmp_path, client_auth="client_secret_basic", client_secret_file="ehr.secret")
+    _prepare(settings)
+    for path in (secret, tmp_path / "app.db"):
+        path.chmod(mode)
+    with captured_log() as log:
+        warn_of_open_files(settings)
+    assert [line["setting"] for line in log.events("file-readable-by-others")] == warned
 
 
 def test_a_sites_cutoff_and_figure_of_change_are_in_use(tmp_path: Path) -> None:

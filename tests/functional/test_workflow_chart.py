@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from launch.errors import ReadTimeout
+from launch.transport import HttpResponse, Transport
 from smart_app import worker
+from smart_app.chart import FAILED_READ_KEPT_FOR
 from smart_app.model.audit import AuditAction
 from smart_app.model.ledger import RowState
 from smart_app.model.moves import MissingField
@@ -47,6 +50,33 @@ def test_a_malformed_patient_opens_nothing_and_is_audited(clinic: Clinic, change
     assert refused.value.field
     assert "Delgado" not in str(refused.value)
     assert [event.outcome for event in clinic.audited(AuditAction.LAUNCH_REFUSED)] == ["malformed-patient"]
+
+
+def test_a_visit_that_could_not_be_read_is_read_again_and_not_missed_for_minutes(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Transport.get
+
+    def failing(self: Transport, url: str, **more: Any) -> HttpResponse:
+        if "/Encounter/" in url:
+            raise ReadTimeout("", sent=True, ehr_id="sandbox")
+        return real(self, url, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Transport, "get", failing)
+        who = clinic.launch("pt-01")
+        assert workflow.view_home(clinic.app, who).frame.banner.visit == "the visit could not be read"
+    clinic.clock.move(seconds=FAILED_READ_KEPT_FOR.total_seconds())
+    assert workflow.view_home(clinic.app, clinic.again(who)).frame.banner.visit.startswith("Outpatient")
+
+
+def test_a_name_of_any_length_leaves_the_page_readable(clinic: Clinic) -> None:
+    name = {"use": "official", "family": "Delgado" * 500, "given": ["Rosa"]}
+    clinic.sandbox.store.put_raw({**_resource(clinic, "Patient", "pt-01"), "name": [name]})
+    banner = workflow.view_home(clinic.app, clinic.launch("pt-01")).frame.banner
+    assert banner.name.startswith("DelgadoDelgado")
+    assert banner.name.endswith("…")
+    assert len(banner.name) == 100
 
 
 def test_a_patient_that_turns_malformed_later_shows_no_page(clinic: Clinic) -> None:

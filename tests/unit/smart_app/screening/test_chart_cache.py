@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from smart_app.chart import Chart, ChartCache, ChartHistory
+from smart_app.chart import FAILED_READ_KEPT_FOR, Chart, ChartCache, ChartHistory
 from smart_app.model.identity import PatientIdentity
 
 NOW = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
@@ -55,3 +55,16 @@ def test_the_oldest_launch_gives_way_and_log_out_forgets_all() -> None:
     assert cache.find_chart("three", NOW) is not None
     cache.forget("three")
     assert cache.find_chart("three", NOW) is None
+
+
+def test_what_could_not_be_read_is_asked_for_again_soon_and_then_kept() -> None:
+    cache = ChartCache()
+    cache.keep("one", NOW, chart=_chart("pt-1"), history=HISTORY, supervisor_name="", failed=True)
+    assert cache.find_chart("one", NOW) == _chart("pt-1")
+    later = NOW + FAILED_READ_KEPT_FOR
+    assert cache.find_chart("one", later) is None
+    assert cache.find_history("one", later) is None
+    assert cache.find_supervisor_name("one", later) is None
+    cache.keep("one", later, chart=_chart("pt-1"))
+    assert cache.find_chart("one", later + FAILED_READ_KEPT_FOR) == _chart("pt-1")
+    assert cache.find_history("one", later) is None
