@@ -29,7 +29,14 @@ from fhir_mappings.systems import (
     US_CORE_CATEGORY,
     US_CORE_SCREENING,
 )
-from fhir_mappings.wording import NOT_A_DIAGNOSIS, describe_bounds, describe_cutoffs, describe_score, describe_screen
+from fhir_mappings.wording import (
+    NOT_A_DIAGNOSIS,
+    describe_action,
+    describe_bounds,
+    describe_cutoffs,
+    describe_score,
+    describe_screen,
+)
 from fhir_mappings.write_shape import WriteShape
 
 _CATEGORIES: Final = (
@@ -120,7 +127,7 @@ def build_score_observation(
     if score.positive is not None:
         coding = _POSITIVE if score.positive else _NEGATIVE
         resource["interpretation"] = [build_concept(coding, text=describe_screen(score))]
-    notes = [summary, *_actions(definition, score), NOT_A_DIAGNOSIS, *cautions]
+    notes = [line for line in (summary, describe_action(definition, score), NOT_A_DIAGNOSIS, *cautions) if line]
     if has_alert and not score.is_level:
         notes.append("The risk item of this form counts whatever the total.")
     resource["note"] = [{"text": " ".join(notes)}]
@@ -142,15 +149,6 @@ def _value(definition: ScoreDefinition, score: Score) -> Json:
         return {"dataAbsentReason": _absent("unknown", "Unknown", known)}
     level = definition.levels[int(score.value)]
     return {"valueCodeableConcept": build_concept(level.coding, text=score.band.chart_label)}
-
-
-def _actions(definition: ScoreDefinition, score: Score) -> list[str]:
-    """Say what is published to do at this level, or at one that is not known to the end."""
-    if not score.is_level or score.band is None:
-        return []
-    stated = definition.find_open_level(score.bounds)
-    action = definition.levels[int(score.bounds[0])].action if stated is None else stated.action
-    return [f"Published action: {action}."] if action else []
 
 
 def _reference_range(cutoff: Cutoff, definition: ScoreDefinition) -> Json:

@@ -82,11 +82,16 @@ def describe_cutoffs(cutoffs: Sequence[Cutoff]) -> str:
 
 
 def describe_action(definition: ScoreDefinition, score: Score) -> str:
-    """Say what is published to do at this level, or at one that is not known to the end; "" where nothing is."""
+    """Say what is published to do at this level; of one that is not known to the end, whose rule it is.
+
+    "" where nothing is.
+    """
     if not score.is_level or score.band is None:
         return ""
     stated = definition.find_open_level(score.bounds)
-    action = definition.levels[int(score.bounds[0])].action if stated is None else stated.action
+    if stated is not None:
+        return f"Action: {stated.action} ({stated.source})."
+    action = definition.levels[int(score.bounds[0])].action
     return f"Published action: {action}." if action else ""
 
 
