@@ -34,6 +34,11 @@ def find_chosen(item: Item, answer: Answer | None) -> Option | None:
         return None
 
 
+def is_gated(instrument: Instrument) -> bool:
+    """Tell whether some item is not always asked."""
+    return bool(_plan(instrument))
+
+
 class Applicabilities:
     """What is certain about the items under one set of answers, each worked out once.
 

@@ -69,7 +69,7 @@ class _Reading:
         if code is not None:
             if code not in condition.codes:
                 return False
-            # An answer to what a form did not ask yet is not thrown away: it may not be heard again.
+            # What a blank enables was asked (ASQ's item 5 after a refusal): once the form is finished it counts.
             return True if self.handed_in or applicability is Applicability.ASKED else None
         stays_blank = self.handed_in or find_status(self.answers, link_id) is AnswerStatus.DECLINED
         if condition.or_unanswered and stays_blank and applicability is Applicability.ASKED:

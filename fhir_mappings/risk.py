@@ -53,41 +53,61 @@ def find_risk(
 
     `unasked`: answers to items that the others do not enable; a risk that somebody told is not lost for that.
     """
-    flags = []
-    levels: dict[str | None, _Reached | None] = {None: None}
-    for rule in instrument.risk_rules:
-        item = instrument.get_item(rule.link_id)
-        status = find_status(answers, rule.link_id)
-        if rule.level_of is not None and rule.level_of not in levels:
-            levels[rule.level_of] = _find_reached(instrument, rule.level_of, answers)
-        reached = levels[rule.level_of]
-        told = answers.get(rule.link_id) if not unasked else unasked.get(rule.link_id, answers.get(rule.link_id))
-        if told is not None and told.status is AnswerStatus.ANSWERED:
-            if not _fires(rule, item, told):
-                continue
-            level, action = rule.level, rule.action
-            if reached is not None and reached.rank >= _rank_of(instrument, rule):
-                level, action = reached.label, reached.action
-            kind, reason, source = RiskKind.RISK_ANSWER, rule.reason, rule.source
-        elif handed_in and is_enabled(item, answers):
-            level = RISK_NOT_KNOWN_LEVEL if reached is None else f"{RISK_NOT_KNOWN_LEVEL}: {reached.label}"
-            action = rule.action if reached is None else reached.action
-            word = "declined" if status is AnswerStatus.DECLINED else "not answered"
-            kind, reason, source = RiskKind.RISK_NOT_KNOWN, f"Item {item.number} {word}", RISK_NOT_KNOWN_SOURCE
-        else:
-            continue
-        flags.append(
-            RiskFlag(
-                rule_id=rule.id,
-                link_id=rule.link_id,
-                level=level,
-                reason=reason,
-                source=source,
-                kind=kind,
-                action=action,
-            )
+    form = _Form(instrument, answers, unasked or {}, handed_in=handed_in)
+    return tuple(flag for rule in instrument.risk_rules if (flag := form.find_flag(rule)) is not None)
+
+
+class _Form:
+    """One form's answers, and the levels that they reach: each worked out once, and only where something is flagged."""
+
+    def __init__(self, instrument: Instrument, answers: Answers, unasked: Answers, *, handed_in: bool) -> None:
+        self.instrument = instrument
+        self.answers = answers
+        self.unasked = unasked
+        self.handed_in = handed_in
+        self._reached: dict[str, _Reached | None] = {}
+
+    def find_flag(self, rule: RiskRule) -> RiskFlag | None:
+        """Give the rule's flag, None where it does not fire and its item is answered, or may still be."""
+        item = self.instrument.get_item(rule.link_id)
+        answer = self.unasked.get(rule.link_id) or self.answers.get(rule.link_id)
+        if answer is not None and answer.status is AnswerStatus.ANSWERED:
+            return self._flag_answer(rule) if _fires(rule, item, answer) else None
+        if not self.handed_in or not is_enabled(item, self.answers):
+            return None
+        word = "not answered" if answer is None or answer.status is AnswerStatus.NOT_REACHED else "declined"
+        reached = self._find_reached(rule)
+        return RiskFlag(
+            rule_id=rule.id,
+            link_id=rule.link_id,
+            level=RISK_NOT_KNOWN_LEVEL if reached is None else f"{RISK_NOT_KNOWN_LEVEL}: {reached.label}",
+            reason=f"Item {item.number} {word}",
+            source=RISK_NOT_KNOWN_SOURCE,
+            kind=RiskKind.RISK_NOT_KNOWN,
+            action=rule.action if reached is None else reached.action,
         )
-    return tuple(flags)
+
+    def _flag_answer(self, rule: RiskRule) -> RiskFlag:
+        told = _Reached(_rank_of(self.instrument, rule), rule.level, rule.action)
+        reached = self._find_reached(rule)
+        if reached is not None and reached.rank >= told.rank:
+            told = reached
+        return RiskFlag(
+            rule_id=rule.id,
+            link_id=rule.link_id,
+            level=told.label,
+            reason=rule.reason,
+            source=rule.source,
+            kind=RiskKind.RISK_ANSWER,
+            action=told.action,
+        )
+
+    def _find_reached(self, rule: RiskRule) -> "_Reached | None":
+        if rule.level_of is None:
+            return None
+        if rule.level_of not in self._reached:
+            self._reached[rule.level_of] = _find_reached(self.instrument, rule.level_of, self.answers)
+        return self._reached[rule.level_of]
 
 
 def find_action(instrument: Instrument, rule: RiskRule, level: str) -> str:

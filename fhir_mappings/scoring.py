@@ -11,8 +11,8 @@ missing items is the author's own or the caller asks for it (`prorate`). A level
 from decimal import ROUND_HALF_UP, Decimal
 
 from fhir_mappings.answer_sum import AnswerSum, add_up, find_unanswered
-from fhir_mappings.answers import Answers
-from fhir_mappings.applicability import Applicabilities
+from fhir_mappings.answers import Answers, keep_enabled
+from fhir_mappings.applicability import Applicabilities, is_gated
 from fhir_mappings.errors import Issue, Mapped, Severity
 from fhir_mappings.fhirpath_scoring import evaluate_scores
 from fhir_mappings.instrument import Band, Cutoff, Instrument, Points, ScoreDefinition, ScoreKind
@@ -40,10 +40,11 @@ def score_answers(
 
     Shapes: linkId → Answer. `handed_in`: the form is finished, so a blank risk item is "risk not known". `prorate`:
     the site has switched on missing-item rules that are not the author's own. `unasked`: answers to items that the
-    others do not enable, in which only risk is looked for. One Issue per answer that is none of
-    the item's options (it counts as unanswered), per value that a rule filled in, and per expression that
+    others do not enable, in which only risk is looked for, as in those among `answers`. One Issue per answer that is
+    none of the item's options (it counts as unanswered), per value that a rule filled in, and per expression that
     can't be evaluated. Pure.
     """
+    answers, aside = _part(instrument, answers)
     issues: list[Issue] = []
     sums = _add_up(instrument, answers, patient, issues, handed_in=handed_in)
     foreign = {link_id for total in sums for link_id in total.foreign}
@@ -60,7 +61,7 @@ def score_answers(
         canonical=instrument.canonical,
         complete=not unanswered,
         scores=scores,
-        alerts=find_risk(instrument, answers, handed_in=handed_in, unasked=unasked),
+        alerts=find_risk(instrument, answers, handed_in=handed_in, unasked={**aside, **(unasked or {})}),
         unanswered=unanswered,
     )
     issues += [
@@ -69,6 +70,14 @@ def score_answers(
         if score.missing_rule is not None
     ]
     return Mapped(value=report, issues=tuple(issues))
+
+
+def _part(instrument: Instrument, answers: Answers) -> tuple[Answers, Answers]:
+    """Part what is enabled from answers to what is not, as a response is written."""
+    enabled = keep_enabled(instrument.items, answers) if is_gated(instrument) else answers
+    if len(enabled) == len(answers):
+        return answers, {}
+    return enabled, {link_id: answer for link_id, answer in answers.items() if link_id not in enabled}
 
 
 def score_value(

@@ -81,10 +81,19 @@ def test_the_words_for_an_open_level_are_those_stated_for_it() -> None:
     }
 
 
-def test_an_answer_to_what_is_surely_not_asked_does_not_count_and_one_that_may_be_does_at_hand_in() -> None:
-    assert level({"a": 0, "b": 0, "c": 0, "d": 1}).value == 0
-    assert level({"a": 0, "b": 0, "d": 1}).value == 3
-    assert level({"a": 0, "b": 0, "d": 1}, handed_in=False).bounds == (0, 3)
+def test_an_answer_to_what_is_not_asked_counts_in_no_level_and_is_flagged_all_the_same() -> None:
+    instrument = triage(action("d", 1, level_of="result", level="level 3"))
+    for given, bounds in (({"a": 0, "b": 0, "c": 0, "d": 1}, (0, 0)), ({"a": 0, "b": 0, "d": 1}, (0, 3))):
+        report = score_answers(instrument, give(given)).value
+        assert report.scores[0].bounds == bounds
+        assert [(flag.link_id, flag.level) for flag in report.alerts] == [("d", "level 3")]
+
+
+def test_an_answer_to_what_a_blank_enables_counts_at_hand_in_though_the_blank_may_still_be_filled() -> None:
+    questions = [question("c", (0, 1)), question("d", (0, 1), when=[("c", "exists", False), ("c", "=", 1)])]
+    instrument = build_instrument(questions, [level_result([[[asks("d", YES)]]])])
+    assert score_answers(instrument, give({"d": 1})).value.scores[0].value == 1
+    assert score_answers(instrument, give({"d": 1}), handed_in=False).value.scores[0].bounds == (0, 1)
 
 
 def test_an_answer_that_is_none_of_the_options_is_open_and_told() -> None:

@@ -42,7 +42,7 @@ def score(questions: list[Any], made: Any, given: Given, **options: Any) -> Scor
         ({"g": 0, "a": 2, "b": 2}, 0, (0, 0)),
         ({}, None, (0, 4)),
         ({"g": DECLINED}, None, (0, 4)),
-        ({"g": DECLINED, "a": 1, "b": 1}, None, (0, 2)),
+        ({"g": DECLINED, "a": 1, "b": 1}, None, (0, 4)),
     ],
 )
 def test_a_skipped_item_counts_as_its_lowest_weight_once_it_is_surely_skipped(
@@ -57,6 +57,13 @@ def test_a_blank_that_decides_about_others_leaves_the_screen_open() -> None:
     report = score_answers(instrument, {}).value
     assert (report.scores[0].positive, report.unanswered, report.complete) == (None, ("g",), False)
     assert score_answers(instrument, give({"g": 0})).value.scores[0].positive is False
+
+
+def test_an_answer_that_was_skipped_since_enables_nothing_and_asks_for_nothing() -> None:
+    questions = [*GATED[:2], question("c", when=[("a", "=", 2)])]
+    instrument = build_instrument(questions, [total(["a", "c"], (0, 4))])
+    report = score_answers(instrument, give({"g": 0, "a": 2})).value
+    assert (report.scores[0].value, report.complete) == (0, True)
 
 
 def test_a_skip_of_a_skip_counts_too() -> None:
