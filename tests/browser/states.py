@@ -25,6 +25,45 @@ def visit_states(desk: Desk) -> Iterator[str]:
     yield from _errors(desk)
 
 
+PRE_SCREENS = ("phq-9", "gad-7", "phq-4", "asq", "audit-c", "pcl-5")
+"""What a site offers for the states of `visit_pre_screens`."""
+
+
+def visit_pre_screens(desk: Desk) -> Iterator[str]:
+    """Stand on the pages of a short form, of what it calls for, of a level and of a result without a screen."""
+    page = desk.page
+    desk.launch("pt-02")
+    desk.start("PHQ-4")
+    yield "form-short"
+    desk.answer(answers_of("phq4", [3, 2, 1, 3]))
+    desk.finish()
+    yield "review-subscales"
+    page.get_by_role("button", name="Start PHQ-9").click()
+    page.get_by_role("heading", name="Answered already in this visit").wait_for()
+    yield "form-carry"
+    page.get_by_role("button", name="Patient confirms").first.click()
+    page.get_by_text("Carried from PHQ-4, saved").wait_for()
+    yield "form-carried"
+    desk.launch("pt-02")
+    yield "home-called-for"
+    desk.launch("pt-03")
+    desk.start("ASQ")
+    desk.answer(answers_of("asq", [0, 1, 1, 1]))
+    page.get_by_role("button", name="Finish and review").click()
+    page.locator('input[name="incomplete"]').check()
+    desk.finish()
+    yield "review-level"
+    desk.launch("pt-08")
+    desk.start("AUDIT-C")
+    desk.answer(answers_of("auditc", [2, 1, 0]))
+    desk.finish()
+    yield "review-sex-not-known"
+    desk.launch("pt-05")
+    page.get_by_role("button", name="Start PHQ-9").click()
+    page.locator("#knowingly").wait_for()
+    yield "start-outside-age"
+
+
 def _before_any_answer(desk: Desk) -> Iterator[str]:
     page, site = desk.page, desk.site
     page.goto(site.ehr.base_url)

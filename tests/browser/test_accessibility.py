@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.desk import open_desk
-from tests.browser.states import visit_states
+from smart_app.settings import Settings
+from tests.browser.desk import Desk, open_desk
+from tests.browser.states import PRE_SCREENS, visit_pre_screens, visit_states
 from tests.interop.in_browser import get_npm_file
 from tests.site import running_site
 
@@ -41,12 +43,24 @@ def findings(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Fin
     axe = get_npm_file("axe-core/axe.min.js").read_text(encoding="utf-8")
     found = Findings()
     with running_site(Path(tmp_path_factory.mktemp("site"))) as site, open_desk(chromium, site) as desk:
-        for name in visit_states(desk):
-            found.states.append(name)
-            desk.page.evaluate(axe)
-            look(desk.page, name, found)
-        found.problems = desk.problems
+        walk(desk, visit_states(desk), axe, found)
+    folder = Path(tmp_path_factory.mktemp("offering"))
+    with running_site(folder, change_settings=offer_more) as site, open_desk(chromium, site) as desk:
+        walk(desk, visit_pre_screens(desk), axe, found)
     return found
+
+
+def offer_more(settings: Settings) -> Settings:
+    offering = settings.instruments.model_copy(update={"enabled": PRE_SCREENS})
+    return replace(settings, instruments=offering)
+
+
+def walk(desk: Desk, states: Iterator[str], axe: str, found: Findings) -> None:
+    for name in states:
+        found.states.append(name)
+        desk.page.evaluate(axe)
+        look(desk.page, name, found)
+    found.problems += desk.problems
 
 
 def look(page: Page, name: str, found: Findings) -> None:

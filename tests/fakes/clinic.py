@@ -194,8 +194,8 @@ class Clinic:
 
 
 def code_of(link_id: str, weight: int) -> str:
-    """The option's code of that weight (PHQ-9 and GAD-7 share their linkId prefix with the instrument)."""
-    for instrument in LIBRARY:
+    """The option's code of that weight, or in that place where the options have no weights."""
+    for instrument in LIBRARY.find_all():
         item = instrument.by_link_id.get(link_id)
         if item is not None:
             options = item.options
