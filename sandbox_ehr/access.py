@@ -76,6 +76,11 @@ class Grant:
         """Who may follow the paging links of a search: the same client with the same rights."""
         return f"{self._access.client_id} {self._access.patient} {self._access.scope}"
 
+    @property
+    def user(self) -> str | None:
+        """The reference of the signed-in user."""
+        return self._access.user
+
     def condition(self, right: Right, resource_type: str) -> Sql:
         """Give the condition on `v` that the resources within reach fulfil.
 

@@ -39,7 +39,8 @@ from sandbox_ehr.grants import (
 from sandbox_ehr.id_token import build_id_token
 from sandbox_ehr.issued_tokens import OFFLINE_LIFETIME, ONLINE_LIFETIME, Authorization, TokenStore
 from sandbox_ehr.launch_context import IssuedLaunch, IssuedLaunches, LaunchContext
-from sandbox_ehr.personas import Persona, load_persona
+from sandbox_ehr.persona import Persona
+from sandbox_ehr.personas import load_persona
 from sandbox_ehr.registered_clients import RegisteredClient
 from sandbox_ehr.scope_grant import REFRESH_SCOPES, MalformedScope, ScopeGrant, asks_for, spell_v1
 from sandbox_ehr.signing_keys import SigningKeys

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from sandbox_ehr.fhir_request import SmartEndpoints
-from sandbox_ehr.personas import INTERACTIONS, Interaction, Persona
+from sandbox_ehr.persona import INTERACTIONS, Interaction, Persona
 from sandbox_ehr.search_parameters import SEARCH_PARAMETERS
 from sandbox_ehr.store_session import format_instant
 
@@ -68,7 +68,7 @@ def _build_resource(persona: Persona, resource_type: str, offered: frozenset[Int
         "interaction": [{"code": name} for name in sorted(INTERACTIONS & offered)],
         "versioning": "versioned-update" if persona.etag else "no-version",
         "readHistory": "vread" in offered,
-        "updateCreate": "update" in offered,
+        "updateCreate": persona.update_creates and "update" in offered,
         "conditionalCreate": persona.conditional_create and "create" in offered,
         "conditionalUpdate": False,
         "conditionalDelete": "not-supported",
@@ -79,6 +79,7 @@ def _build_resource(persona: Persona, resource_type: str, offered: frozenset[Int
         resource["searchParam"] = [
             {"name": code, "definition": parameter.definition, "type": parameter.type}
             for code, parameter in parameters.items()
+            if persona.has_parameter(resource_type, code)
         ]
         includes = [
             f"{resource_type}:{code}" for code, parameter in parameters.items() if parameter.type == "reference"

@@ -10,7 +10,7 @@ from typing import Any
 
 from sandbox_ehr.client_authentication import ALGORITHMS
 from sandbox_ehr.fhir_request import SmartEndpoints
-from sandbox_ehr.personas import Persona
+from sandbox_ehr.persona import Persona
 from sandbox_ehr.scope_grant import CONTEXT_SCOPES, IDENTITY_SCOPES, REFRESH_SCOPES
 from sandbox_ehr.signing_keys import ALGORITHM
 
@@ -56,7 +56,7 @@ def build_smart_configuration(
         "token_endpoint_auth_methods_supported": AUTH_METHODS,
         "token_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
         "scopes_supported": _scopes(persona),
-        "capabilities": [*_CAPABILITIES, *(_REFRESH_CAPABILITIES if persona.refresh_tokens else ())],
+        "capabilities": _capabilities(persona),
     }
 
 
@@ -84,7 +84,14 @@ def _grant_types(persona: Persona) -> list[str]:
     return ["authorization_code", *(["refresh_token"] if persona.refresh_tokens else [])]
 
 
+def _capabilities(persona: Persona) -> list[str]:
+    offered = [*_CAPABILITIES, *(_REFRESH_CAPABILITIES if persona.refresh_tokens else ())]
+    return [name for name in offered if name not in persona.capabilities_missing]
+
+
 def _scopes(persona: Persona) -> list[str]:
+    if persona.scopes_supported:
+        return list(persona.scopes_supported)
     resource_scopes = [
         f"{level}/*.{letters}" for level in ("patient", "user") for letters in ("cruds", "read", "write")
     ]

@@ -161,6 +161,6 @@ class BusinessRule(FhirRefusal):
     code = "business-rule"
     issue_type = "business-rule"
 
-    def __init__(self, text: str, *, status: int, issue_type: str) -> None:
-        super().__init__(text, issues=(Issue(code=issue_type, text=text),))
+    def __init__(self, issue: Issue, *, status: int) -> None:
+        super().__init__(issue.text, issues=(issue,))
         self.status = status

@@ -19,6 +19,7 @@ from sandbox_ehr.bundle import Processed, parse_entries, process_batch, process_
 from sandbox_ehr.capability_statement import build_capability_statement
 from sandbox_ehr.errors import (
     FhirRefusal,
+    Invalid,
     InvalidParameter,
     LoginRequired,
     Malformed,
@@ -31,7 +32,7 @@ from sandbox_ehr.fhir_json import dump_json, parse_json
 from sandbox_ehr.fhir_request import Access, Clock, FhirHttpResponse, FhirRequest, SmartEndpoints
 from sandbox_ehr.interactions import Answer, Interactions
 from sandbox_ehr.outcome import build_outcome
-from sandbox_ehr.personas import Persona
+from sandbox_ehr.persona import Persona
 from sandbox_ehr.search import Pairs
 from sandbox_ehr.search_parameters import RESOURCE_TYPES
 from sandbox_ehr.searchset import build_etag
@@ -85,12 +86,18 @@ class FhirApi:
                 written = (answer.stored,) if answer.written and answer.stored else ()
                 response = self._respond(request, answer)
         except FhirRefusal as refusal:
-            body = dump_json(build_outcome(refusal.issues)).encode()
-            response = FhirHttpResponse(status=refusal.status, headers=_content_headers(), body=body)
+            response = self._refuse(refusal)
         self._log(request, access, response, written)
         if request.method == "HEAD":
             return FhirHttpResponse(status=response.status, headers=response.headers)
         return response
+
+    def _refuse(self, refusal: FhirRefusal) -> FhirHttpResponse:
+        status = self._persona.invalid_status if isinstance(refusal, Invalid) else refusal.status
+        if status in self._persona.empty_bodies:
+            return FhirHttpResponse(status=status)
+        body = dump_json(build_outcome(refusal.issues)).encode()
+        return FhirHttpResponse(status=status, headers=_content_headers(), body=body)
 
     def _route(self, request: FhirRequest, access: Access | None) -> Answer | Processed:
         method = "GET" if request.method == "HEAD" else request.method
@@ -121,7 +128,8 @@ class FhirApi:
                 case (resource_type,):
                     return interactions.search(resource_type, request.query, lenient=lenient)
                 case (resource_type, "_search"):
-                    return interactions.search(resource_type, _parse_form(request), lenient=lenient)
+                    pairs = _parse_form(request, with_query=not self._persona.post_search_ignores_query)
+                    return interactions.search(resource_type, pairs, lenient=lenient)
                 case (resource_type, "_history"):
                     return interactions.history(resource_type, None, request.query)
                 case (resource_type, resource_id):
@@ -213,6 +221,8 @@ class FhirApi:
             match self._persona.location:
                 case "absolute":
                     headers["Location"] = f"{self._base}/{stored.reference}/_history/{stored.version}"
+                case "absolute-unversioned":
+                    headers["Location"] = f"{self._base}/{stored.reference}"
                 case "relative":
                     headers["Location"] = stored.reference
         body = self._choose_body(request, answer)
@@ -225,7 +235,8 @@ class FhirApi:
         if not is_write or not answer.body:
             return answer.body
         default = "representation" if self._persona.create_body == "representation" else "minimal"
-        match _parse_prefer(request).returned or default:
+        stated = _parse_prefer(request).returned if self._persona.honors_prefer else None
+        match stated or default:
             case "minimal":
                 return ""
             case "OperationOutcome":
@@ -274,11 +285,12 @@ def _parse_body(request: FhirRequest) -> dict[str, Any]:
     return parse_json(request.body)
 
 
-def _parse_form(request: FhirRequest) -> Pairs:
+def _parse_form(request: FhirRequest, *, with_query: bool) -> Pairs:
     if _media_type(request.header("Content-Type") or "") != "application/x-www-form-urlencoded":
         raise UnsupportedMediaType("_search takes application/x-www-form-urlencoded only")
     try:
-        return (*request.query, *parse_qsl(request.body.decode("utf-8"), keep_blank_values=True))
+        query = request.query if with_query else ()
+        return (*query, *parse_qsl(request.body.decode("utf-8"), keep_blank_values=True))
     except UnicodeDecodeError as exc:
         raise InvalidParameter("The form is not UTF-8") from exc
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import parse_qsl, urlencode
 from uuid import uuid4
 
@@ -26,11 +26,12 @@ from sandbox_ehr.errors import (
     NotFound,
     NotSupported,
     PreconditionFailed,
+    UnknownParameter,
 )
 from sandbox_ehr.outcome import Issue, build_outcome
-from sandbox_ehr.personas import Interaction, Persona
+from sandbox_ehr.persona import Interaction, Persona
 from sandbox_ehr.references import make_relative
-from sandbox_ehr.search import RESULT_PARAMETERS, Include, Pairs, SearchQuery, Sql, parse_criterion, parse_search
+from sandbox_ehr.search import RESULT_PARAMETERS, Include, Pairs, SearchQuery, Sql, parse_search
 from sandbox_ehr.search_parameters import RESOURCE_TYPES, SEARCH_PARAMETERS
 from sandbox_ehr.searchset import Page, build_etag, build_history, build_searchset
 from sandbox_ehr.store_session import StoredResource, StoreSession
@@ -151,8 +152,12 @@ class Interactions:
         self.check_offer("update", resource_type, "u" if exists else "c")
         if not _ID.fullmatch(resource_id) or resource.get("id") != resource_id:
             raise Malformed("The id of the resource is not that of the address", expression=f"{resource_type}.id")
+        if not exists and not self.persona.update_creates:
+            raise NotFound(f"There is no such {resource_type}")
+        if if_match is None and self.persona.update_needs_if_match:
+            raise PreconditionFailed("If-Match is missing")
         if if_match is not None and (current is None or if_match.strip() != build_etag(current)):
-            raise PreconditionFailed("If-Match does not name the current version")
+            self._refuse_stale()
         if current is not None and exists:
             self.grant.check(self.session, "u", current)
         stored = self._save(resource, resource_type, resource_id, "update" if exists else "create", put=True)
@@ -166,7 +171,7 @@ class Interactions:
         if current.deleted:
             return Answer(status=204, stored=current)
         if if_match is not None and if_match.strip() != build_etag(current):
-            raise PreconditionFailed("If-Match does not name the current version")
+            self._refuse_stale()
         if referrers := self.session.referrers(current):
             raise Conflict(f"Other resources refer to it: {', '.join(referrers[:5])}")
         return Answer(status=204, stored=self.session.delete(current), written=True)
@@ -174,7 +179,10 @@ class Interactions:
     def search(self, resource_type: str, pairs: Pairs, *, lenient: bool = False) -> Answer:
         """Search one type; the first page is answered, the others wait under a token."""
         self.check_offer("search-type", resource_type, "s")
-        query = parse_search(resource_type, pairs, now=self.now, lenient=lenient)
+        lenient = lenient or self.persona.unknown_parameters == "ignore"
+        foreign = self._check_parameters(resource_type, pairs, lenient=lenient)
+        known = [pair for pair in pairs if pair[0].partition(":")[0] not in foreign]
+        query = parse_search(resource_type, known, now=self.now, lenient=lenient)
         keys = self.session.search(query, condition=self.grant.condition("s", resource_type))
         url = f"{self.fhir_base_url}/{resource_type}?{urlencode(pairs)}".rstrip("?")
         if query.count_only:
@@ -186,7 +194,8 @@ class Interactions:
         token = None
         if len(keys) > count:
             token = self._keep("searchset", keys, resource_type, pairs)
-        outcome = build_outcome([_ignored(name) for name in query.ignored]) if query.ignored else None
+        ignored = [*sorted(foreign), *query.ignored]
+        outcome = build_outcome([_ignored(name) for name in ignored]) if ignored else None
         page = Page(total=len(keys), self_url=url, count=count, next_token=token)
         found = self.session.fetch(matches)
         return Answer(
@@ -238,6 +247,21 @@ class Interactions:
         extra = self.session.fetch(self._included([row.key for row in stored], query))
         return Answer(status=200, body=build_searchset(page, stored, extra, self.fhir_base_url))
 
+    def _check_parameters(self, resource_type: str, pairs: Pairs, *, lenient: bool) -> set[str]:
+        """Give the parameters that this EHR does not have. Raises for one, unless lenient, and for one missing."""
+        names = {name.partition(":")[0] for name, _ in pairs} & SEARCH_PARAMETERS[resource_type].keys()
+        foreign = {name for name in names if not self.persona.has_parameter(resource_type, name)}
+        if foreign and not lenient:
+            raise UnknownParameter(f"{resource_type} has no search parameter {min(foreign)}")
+        needed = self.persona.search_needs.get(resource_type)
+        if needed and not names & needed:
+            raise InvalidParameter(f"A search of {resource_type} needs one of {', '.join(sorted(needed))}")
+        return foreign
+
+    def _refuse_stale(self) -> NoReturn:
+        text = "If-Match does not name the current version"
+        raise Conflict(text) if self.persona.stale_version_status == 409 else PreconditionFailed(text)
+
     def _get(self, resource_type: str, resource_id: str, version: int | None = None) -> StoredResource:
         stored = self.session.find(resource_type, resource_id, version)
         if stored is None:
@@ -250,15 +274,19 @@ class Interactions:
         if resource.get("resourceType") != resource_type:
             raise Malformed("The resourceType is not that of the address", expression="resourceType")
         received = make_relative(resource, self.fhir_base_url)
-        references = check_resource(received)
+        check_resource(received)
+        kept = self.persona.keep(received)
+        references = check_resource(kept)
         if self.unchecked is None:
             check_references(self.session, references)
         else:
             self.unchecked.extend(references)
-        stored = self.session.save(received, method="PUT" if put else "POST", resource_id=resource_id)
+        stored = self.session.save(kept, method="PUT" if put else "POST", resource_id=resource_id)
         self.grant.check(self.session, "u" if kind == "update" else "c", stored)
         self._check_encounter(stored)
-        self._check_refusals(stored, kind)
+        if broken := self.persona.find_broken_rule(received, kind, user=self.grant.user):
+            rule, issue = broken
+            raise BusinessRule(issue, status=rule.status)
         return stored
 
     def _check_encounter(self, stored: StoredResource) -> None:
@@ -271,15 +299,6 @@ class Interactions:
                     code="business-rule", text="The encounter is another patient's", expression=(stored.type,)
                 )
                 raise Invalid(issue.text, issues=[issue])
-
-    def _check_refusals(self, stored: StoredResource, kind: Interaction) -> None:
-        for refusal in self.persona.refusals:
-            if (refusal.type, refusal.interaction) != (stored.type, kind):
-                continue
-            if refusal.unless is None or not self.session.satisfies(
-                stored, parse_criterion(stored.type, *refusal.unless, now=self.now)
-            ):
-                raise BusinessRule(refusal.text, status=refusal.status, issue_type=refusal.issue)
 
     def _keep(self, kind: str, keys: Sequence[int], resource_type: str, pairs: Pairs) -> str:
         includes = [pair for pair in pairs if pair[0] in {"_include", "_revinclude"}]

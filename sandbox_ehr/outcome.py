@@ -9,12 +9,16 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
-    """One issue. code: from http://hl7.org/fhir/issue-type; expression: FHIRPaths of the elements concerned."""
+    """One issue. code: from http://hl7.org/fhir/issue-type; expression: FHIRPaths of the elements concerned.
+
+    coding: (system, code) of the server's own error codes.
+    """
 
     code: str
     text: str
     severity: Literal["fatal", "error", "warning", "information"] = "error"
     expression: tuple[str, ...] = ()
+    coding: tuple[str, str] | None = None
 
 
 def build_outcome(issues: Sequence[Issue]) -> dict[str, Any]:
@@ -24,7 +28,11 @@ def build_outcome(issues: Sequence[Issue]) -> dict[str, Any]:
 
 
 def _build_issue(issue: Issue) -> dict[str, Any]:
-    element: dict[str, Any] = {"severity": issue.severity, "code": issue.code, "details": {"text": issue.text}}
+    details: dict[str, Any] = {"text": issue.text}
+    if issue.coding:
+        system, code = issue.coding
+        details["coding"] = [{"system": system, "code": code, "display": issue.text}]
+    element: dict[str, Any] = {"severity": issue.severity, "code": issue.code, "details": details}
     if issue.expression:
         element["expression"] = list(issue.expression)
     return element

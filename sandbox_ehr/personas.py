@@ -1,87 +1,90 @@
-"""Personas: how one EHR departs from the full R4 API, read from personas/NAME.toml.
+"""The personas shipped, read from personas/NAME.toml: a file states only departures from a server that takes all.
 
-A file states only departures from `open`; an unknown key, type, interaction or value refuses to load.
+Every setting is a table of `value`, `source` and `confidence`, every rule has the last two beside it; an unknown key,
+type, interaction or value refuses to load.
 Interactions are those of http://hl7.org/fhir/R4/valueset-type-restful-interaction.html.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
-from sandbox_ehr.errors import InvalidParameter, InvalidPersona
-from sandbox_ehr.search import parse_criterion
-from sandbox_ehr.search_parameters import RESOURCE_TYPES
+from sandbox_ehr.errors import InvalidPersona
+from sandbox_ehr.persona import (
+    INTERACTIONS,
+    Confidence,
+    CreateBody,
+    Interaction,
+    LocationStyle,
+    Origin,
+    Persona,
+    Rule,
+    ScopeSpelling,
+    UnknownParameters,
+)
+from sandbox_ehr.search_parameters import RESOURCE_TYPES, SEARCH_PARAMETERS
+
+__all__ = ["INTERACTIONS", "Interaction", "Persona", "list_personas", "load_persona", "parse_persona"]
 
 PERSONAS_DIRECTORY = Path(__file__).parent / "personas"
 
-Interaction = Literal["read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type"]
-INTERACTIONS: frozenset[Interaction] = frozenset(get_args(Interaction))
-LocationStyle = Literal["absolute", "relative", "none"]
-CreateBody = Literal["representation", "empty"]
-ScopeSpelling = Literal["v1", "v2"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """A rule by which this EHR refuses a valid resource.
-
-    unless: `parameter=value` in search terms; a resource that matches it is let through.
-    """
-
-    type: str
-    interaction: Literal["create", "update"]
-    text: str
-    unless: tuple[str, str] | None = None
-    status: int = 422
-    issue: str = "business-rule"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Persona:
-    """One EHR's behavior; the defaults are those of a server that takes everything.
-
-    interactions: per resource type, what is offered. location: form of the `Location` header after a write.
-    create_body: what a create answers where the client states no `Prefer`. page_size, largest_page: entries.
-    scope_spelling, token_lifetime_seconds, refresh_tokens: for the authorization server.
-    """
-
-    name: str
-    title: str
-    interactions: Mapping[str, frozenset[Interaction]] = field(
-        default_factory=lambda: dict.fromkeys(RESOURCE_TYPES, INTERACTIONS)
-    )
-    transaction: bool = True
-    batch: bool = True
-    conditional_create: bool = True
-    location: LocationStyle = "absolute"
-    etag: bool = True
-    create_body: CreateBody = "representation"
-    page_size: int = 50
-    largest_page: int = 200
-    refusals: tuple[Refusal, ...] = ()
-    scope_spelling: ScopeSpelling = "v2"
-    token_lifetime_seconds: int = 3600
-    refresh_tokens: bool = True
-
-    def offers(self, interaction: Interaction, resource_type: str) -> bool:
-        """Tell whether this EHR has the interaction on the type."""
-        return interaction in self.interactions.get(resource_type, frozenset())
-
-
-_CHOICES: dict[str, tuple[str, ...]] = {
+_FHIR_KEYS: Mapping[str, type] = {
+    "transaction": bool,
+    "batch": bool,
+    "conditional_create": bool,
+    "location": str,
+    "etag": bool,
+    "create_body": str,
+    "honors_prefer": bool,
+    "update_creates": bool,
+    "update_needs_if_match": bool,
+    "stale_version_status": int,
+    "invalid_status": int,
+    "unknown_parameters": str,
+    "post_search_ignores_query": bool,
+    "empty_bodies": list,
+    "outcome_system": str,
+    "page_size": int,
+    "largest_page": int,
+}
+_AUTHORIZATION_KEYS: Mapping[str, type] = {
+    "scope_spelling": str,
+    "scopes_supported": list,
+    "capabilities_missing": list,
+    "token_lifetime_seconds": int,
+    "refresh_tokens": bool,
+}
+_CHOICES: Mapping[str, tuple[object, ...]] = {
     "location": get_args(LocationStyle),
     "create_body": get_args(CreateBody),
     "scope_spelling": get_args(ScopeSpelling),
+    "unknown_parameters": get_args(UnknownParameters),
+    "stale_version_status": (409, 412),
+    "invalid_status": (400, 422),
+    "confidence": get_args(Confidence),
 }
-_FHIR_KEYS = {"transaction": bool, "batch": bool, "conditional_create": bool, "location": str, "etag": bool}
-_FHIR_KEYS |= {"create_body": str, "page_size": int, "largest_page": int}
-_AUTHORIZATION_KEYS = {"scope_spelling": str, "token_lifetime_seconds": int, "refresh_tokens": bool}
-_REFUSAL_KEYS = {"type": str, "interaction": str, "text": str, "unless": str, "status": int, "issue": str}
+_LISTS: Mapping[str, tuple[Callable[[list[Any]], object], type]] = {
+    "empty_bodies": (frozenset, int),
+    "scopes_supported": (tuple, str),
+    "capabilities_missing": (frozenset, str),
+}
+_RULE_KEYS: Mapping[str, type] = {
+    "type": str,
+    "on": list,
+    "requires": str,
+    "text": str,
+    "status": int,
+    "issue": str,
+    "code": str,
+    "element": str,
+    "source": str,
+    "confidence": str,
+}
+_PER_TYPE = ("interactions", "search", "search_needs", "discards", "first_only")
 
 
 def list_personas() -> list[str]:
@@ -89,6 +92,7 @@ def list_personas() -> list[str]:
     return sorted(path.stem for path in PERSONAS_DIRECTORY.glob("*.toml"))
 
 
+@cache
 def load_persona(name: str) -> Persona:
     """Load a shipped persona by name. Raises: InvalidPersona for an unknown name or a faulty file."""
     if name not in list_personas():
@@ -97,7 +101,10 @@ def load_persona(name: str) -> Persona:
 
 
 def parse_persona(name: str, text: str) -> Persona:
-    """Parse a persona file: `title`, tables `fhir`, `interactions`, `authorization`, array of tables `refusals`.
+    """Parse a persona file.
+
+    `title`; tables `fhir` and `authorization` of settings; tables per resource type `interactions` (`default` for the
+    types not named), `search`, `search_needs`, `discards`, `first_only`; array of tables `rules`.
 
     Raises: InvalidPersona, naming the key at fault.
     """
@@ -105,14 +112,33 @@ def parse_persona(name: str, text: str) -> Persona:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
         raise InvalidPersona(f"{name}: not TOML") from exc
-    tables = {"title": str, "fhir": dict, "interactions": dict, "authorization": dict, "refusals": list}
+    tables: dict[str, type] = {
+        "title": str,
+        "fhir": dict,
+        "authorization": dict,
+        "rules": list,
+        **dict.fromkeys(_PER_TYPE, dict),
+    }
     top = _check_keys(name, document, tables)
-    settings = _check_keys(f"{name}: fhir", top.get("fhir", {}), _FHIR_KEYS)
-    settings |= _check_keys(f"{name}: authorization", top.get("authorization", {}), _AUTHORIZATION_KEYS)
-    if "interactions" in top:
-        settings["interactions"] = _parse_interactions(name, top["interactions"])
-    refusals = tuple(_parse_refusal(name, entry) for entry in top.get("refusals", ()))
-    return Persona(name=name, title=str(top.get("title", name)), refusals=refusals, **settings)
+    origins: dict[str, Origin] = {}
+    settings: dict[str, Any] = {}
+    for table, keys in (("fhir", _FHIR_KEYS), ("authorization", _AUTHORIZATION_KEYS)):
+        for key, entry in top.get(table, {}).items():
+            if key not in keys:
+                raise InvalidPersona(f"{name}: {table}: unknown key {key}")
+            origins[key], value = _parse_setting(f"{name}: {table}: {key}", entry)
+            settings[key] = _check_value(f"{name}: {table}", key, value, keys[key])
+    for table in _PER_TYPE:
+        lists: dict[str, frozenset[str]] = {}
+        for key, entry in top.get(table, {}).items():
+            where = f"{name}: {table}: {key}"
+            origins[f"{table}.{key}"], value = _parse_setting(where, entry)
+            lists[key] = _check_list(where, value)
+            _check_per_type(where, table, key, lists[key])
+        if table in top:
+            settings[table] = _complete_interactions(lists) if table == "interactions" else lists
+    rules = tuple(_parse_rule(f"{name}: rules", entry) for entry in top.get("rules", ()))
+    return Persona(name=name, title=str(top.get("title", name)), rules=rules, origins=origins, **settings)
 
 
 def _check_keys(where: str, table: Any, keys: Mapping[str, type]) -> dict[str, Any]:
@@ -121,40 +147,68 @@ def _check_keys(where: str, table: Any, keys: Mapping[str, type]) -> dict[str, A
     for key, value in table.items():
         if key not in keys:
             raise InvalidPersona(f"{where}: unknown key {key}")
-        if type(value) is not keys[key]:
-            raise InvalidPersona(f"{where}: {key} is not of type {keys[key].__name__}")
-        if key in _CHOICES and value not in _CHOICES[key]:
-            raise InvalidPersona(f"{where}: {key} is none of {', '.join(_CHOICES[key])}")
+        _check_value(where, key, value, keys[key])
     return dict(table)
 
 
-def _parse_interactions(name: str, table: Mapping[str, Any]) -> dict[str, frozenset[Interaction]]:
-    """Read type → list of interactions; `default` stands for every type not named."""
-    if unknown := set(table) - {*RESOURCE_TYPES, "default"}:
-        raise InvalidPersona(f"{name}: interactions: unknown type {min(unknown)}")
-    parsed = {}
-    for key, listed in table.items():
-        if not isinstance(listed, list) or not set(listed) <= INTERACTIONS:
-            raise InvalidPersona(f"{name}: interactions: {key} lists an unknown interaction")
-        parsed[key] = frozenset(listed)
-    default = parsed.pop("default", INTERACTIONS)
-    return {resource_type: parsed.get(resource_type, default) for resource_type in RESOURCE_TYPES}
+def _check_value(where: str, key: str, value: Any, expected: type) -> Any:
+    kind: type = type(value)
+    if kind is not expected:
+        raise InvalidPersona(f"{where}: {key} is not of type {expected.__name__}")
+    if key in _CHOICES and value not in _CHOICES[key]:
+        raise InvalidPersona(f"{where}: {key} is none of {', '.join(map(str, _CHOICES[key]))}")
+    if key in _LISTS:
+        make, of = _LISTS[key]
+        if not all(type(item) is of for item in value):
+            raise InvalidPersona(f"{where}: {key} lists something else than {of.__name__}")
+        return make(value)
+    return value
 
 
-def _parse_refusal(name: str, entry: Any) -> Refusal:
-    where = f"{name}: refusals"
-    checked = _check_keys(where, entry, _REFUSAL_KEYS)
-    if missing := {"type", "interaction", "text"} - set(checked):
+def _parse_setting(where: str, entry: Any) -> tuple[Origin, Any]:
+    if not isinstance(entry, dict) or entry.keys() != {"value", "source", "confidence"}:
+        raise InvalidPersona(f"{where}: not a table of value, source and confidence")
+    return _parse_origin(where, entry), entry["value"]
+
+
+def _parse_origin(where: str, entry: Mapping[str, Any]) -> Origin:
+    source = _check_value(where, "source", entry["source"], str)
+    if not source.strip():
+        raise InvalidPersona(f"{where}: source says nothing")
+    return Origin(source=source, confidence=_check_value(where, "confidence", entry["confidence"], str))
+
+
+def _check_list(where: str, value: Any) -> frozenset[str]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise InvalidPersona(f"{where}: not a list of strings")
+    return frozenset(value)
+
+
+def _check_per_type(where: str, table: str, key: str, listed: frozenset[str]) -> None:
+    if key not in RESOURCE_TYPES and (table, key) != ("interactions", "default"):
+        raise InvalidPersona(f"{where}: unknown type")
+    if table == "interactions" and not listed <= INTERACTIONS:
+        raise InvalidPersona(f"{where}: lists an unknown interaction")
+    if table.startswith("search") and not listed <= SEARCH_PARAMETERS[key].keys():
+        raise InvalidPersona(f"{where}: lists an unknown search parameter")
+    if table in {"discards", "first_only"} and listed & {"resourceType", "id", "meta"}:
+        raise InvalidPersona(f"{where}: resourceType, id and meta are always kept")
+
+
+def _complete_interactions(lists: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+    default = lists.get("default", INTERACTIONS)
+    return {resource_type: lists.get(resource_type, default) for resource_type in RESOURCE_TYPES}
+
+
+def _parse_rule(where: str, entry: Any) -> Rule:
+    checked = _check_keys(where, entry, _RULE_KEYS)
+    if missing := {"type", "on", "requires", "text", "source", "confidence"} - checked.keys():
         raise InvalidPersona(f"{where}: {min(missing)} is missing")
-    if checked["type"] not in RESOURCE_TYPES or checked["interaction"] not in {"create", "update"}:
+    origin = _parse_origin(where, checked)
+    del checked["source"], checked["confidence"]
+    checked["on"] = tuple(checked["on"])
+    if checked["type"] not in RESOURCE_TYPES or not checked["on"] or not set(checked["on"]) <= {"create", "update"}:
         raise InvalidPersona(f"{where}: unknown type or interaction")
-    if "unless" in checked:
-        parameter, equals, value = checked["unless"].partition("=")
-        if not equals:
-            raise InvalidPersona(f"{where}: unless is not parameter=value")
-        checked["unless"] = (parameter, value)
-        try:
-            parse_criterion(checked["type"], parameter, value, now=datetime(2000, 1, 1, tzinfo=UTC))
-        except InvalidParameter as exc:
-            raise InvalidPersona(f"{where}: unless is no search criterion of {checked['type']}") from exc
-    return Refusal(**checked)
+    rule = Rule(origin=origin, **checked)
+    rule.check_expression()
+    return rule

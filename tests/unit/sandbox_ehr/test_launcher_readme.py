@@ -9,6 +9,7 @@ from pathlib import Path
 
 import sandbox_ehr
 from sandbox_ehr.launcher import Launcher
+from sandbox_ehr.personas import list_personas
 from sandbox_ehr.registered_clients import demo_clients, parse_clients_file
 from sandbox_ehr.seed.loader import load_accounts
 from sandbox_ehr.simulated_errors import SIMULATED_ERRORS
@@ -41,3 +42,7 @@ def test_clients_file_of_the_readme_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "clients.toml"
     path.write_text(found[1], encoding="utf-8")
     assert parse_clients_file(path)[0].client_auth == "private_key_jwt"
+
+
+def test_readme_names_every_persona() -> None:
+    assert [name for name in list_personas() if f"| `{name}` |" not in README] == []
