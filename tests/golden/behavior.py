@@ -37,7 +37,15 @@ from tests.golden.expected_scores import (
 from tests.golden.figures import PublishedFigure, figures_of
 from tests.golden.golden_cases import sign_answers
 from tests.golden.naming import AGED_CUTOFFS, AGES, EQUIVALENT_ANSWERS, LOCAL, WEIGHTED_THROUGHOUT
-from tests.golden.published import LOINC, Given, Published, PublishedCutoff, PublishedScore, read_published
+from tests.golden.published import (
+    LOINC,
+    Given,
+    Published,
+    PublishedCutoff,
+    PublishedItem,
+    PublishedScore,
+    read_published,
+)
 from tests.golden.vectors import find_answers, vectors
 
 ON = date(2026, 11, 23)
@@ -154,9 +162,7 @@ def _enabled(instrument: Instrument, published: Published) -> Iterator[str]:
     for item in published.items:
         for gate in map(published.item, item.gates):
             for option in gate.options:
-                given: dict[str, int | str] = {gate.link_id: option.value}
-                if not published.is_asked(gate, given):
-                    continue
+                given = {**_so_that_asked(published, gate), gate.link_id: option.value}
                 given[item.link_id] = item.options[-1].value
                 parsed = parse_response(build_golden_response(published, given), instrument)
                 left_out = any(issue.code == "disabled-item" for issue in parsed.issues)
@@ -169,6 +175,16 @@ def _enabled(instrument: Instrument, published: Published) -> Iterator[str]:
             )
             if published.is_asked(item, {}) is not (item.link_id in parsed.value.answers):
                 yield f"{item.link_id} alone"
+
+
+def _so_that_asked(published: Published, item: PublishedItem) -> dict[str, int | str]:
+    """Answers to what the item waits for, and no others, after which it is asked."""
+    for gate in map(published.item, item.gates):
+        for option in gate.options:
+            given = {**_so_that_asked(published, gate), gate.link_id: option.value}
+            if published.is_asked(item, given):
+                return given
+    return {}
 
 
 def _combinations(instrument: Instrument, published: Published) -> Iterator[str]:

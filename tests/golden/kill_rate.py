@@ -2,11 +2,13 @@
 
     python -m tests.golden.kill_rate                every mutant of every instrument, with the kill rate by kind
 
-A mutant is killed where it no longer loads, or scores, enables, judges or is written otherwise than published. No file
-is compared with another. Tests run a seeded sample of each kind (tests/conformance/test_mutation.py).
+A mutant is killed where it no longer loads, though its expressions are derived anew as the parser asks, or where it
+scores, enables, judges or is written otherwise than published. No file is compared with another. Tests run a seeded
+sample of each kind (tests/conformance/test_mutation.py).
 """
 
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -18,14 +20,37 @@ from tests.golden.behavior import find_difference
 from tests.golden.mutants import Mutant, mutants_of
 from tests.golden.published import DEFINITIONS, Published, defined, read_published
 
+_ADVICE = re.compile(r"Questionnaire\.item\((?P<item>[^)]+)\): its expression should be (?P<expression>.*)", re.DOTALL)
+
 
 def find_killer(mutant: Mutant, published: Published) -> str | None:
     """Give what tells the mutant from the published instrument, None where nothing does."""
-    try:
-        instrument = parse_instrument(mutant.to_json())
-    except MappingError as error:
-        return f"load: {error.code}"
-    return find_difference(instrument, published)
+    body = mutant.to_json()
+    for _ in published.scores or (None,):
+        try:
+            instrument = parse_instrument(body)
+        except MappingError as error:
+            repaired = follow_advice(body, str(error))
+            if repaired is None or json.loads(repaired) == mutant.original:
+                return f"load: {error.code}"
+            body = repaired
+        else:
+            return find_difference(instrument, published)
+    return "load: the expressions cannot be derived"
+
+
+def follow_advice(body: bytes, message: str) -> bytes | None:
+    """Derive a score's expression anew as the parser says it should be, as an editor would; None for other faults."""
+    advice = _ADVICE.fullmatch(message)
+    if advice is None:
+        return None
+    bundle = json.loads(body)
+    for item in bundle["entry"][0]["resource"]["item"]:
+        if item["linkId"] == advice["item"]:
+            for extension in item["extension"]:
+                if extension["url"].endswith("calculatedExpression"):
+                    extension["valueExpression"]["expression"] = advice["expression"]
+    return json.dumps(bundle).encode()
 
 
 def all_mutants(name: str) -> Iterator[Mutant]:
