@@ -65,13 +65,18 @@ def find_next(
         NextView(
             instrument_id=instrument.id,
             short_name=instrument.short_name,
-            reason=call.reason,
+            reason=end_sentence(call.reason),
             source=call.source,
             fields=tuple(fields.items()),
         )
         for call in find_open_calls(app, screening, patient, others)
         if (instrument := app.library.find_by_canonical(call.canonical)) is not None
     )
+
+
+def end_sentence(words: str) -> str:
+    """Give a rule's reason, which may or may not have its full stop, with one."""
+    return words if words.endswith(".") else f"{words}."
 
 
 def _weights(instrument: Instrument, screening: Screening) -> dict[str, Points]:

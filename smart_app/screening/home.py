@@ -14,7 +14,7 @@ from smart_app.practice.due import Due, LastResult, find_due
 from smart_app.screening.answers import score_screening
 from smart_app.screening.context import get_chart
 from smart_app.screening.drafts import stop_old_drafts
-from smart_app.screening.follow_up import find_open_calls
+from smart_app.screening.follow_up import end_sentence, find_open_calls
 from smart_app.screening.form_words import say_progress
 from smart_app.screening.frame import build_frame
 from smart_app.screening.review_material import COUNTED
@@ -174,7 +174,7 @@ def _find_last(
 
 def _say_reason(due: Due) -> str:
     if due.called_for is not None:
-        return f"{due.called_for.reason}."
+        return end_sentence(due.called_for.reason)
     if due.last is None:
         return "No signed result in this app yet."
     last = f"Last on {say_day(due.last.on)}"
