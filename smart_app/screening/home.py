@@ -123,7 +123,7 @@ def _signed_item(
     details += [f"{say_count(len(refused), 'item')} refused"] if refused else []
     return WorkItem(
         screening_id=approval.screening_id,
-        kind="unwritten",
+        kind="unwritten" if left else "refused",
         title=title,
         detail=", ".join(details),
         action=f"See outcome of {name}",

@@ -117,7 +117,7 @@ def _say_counts(rows: tuple[LedgerRow, ...]) -> tuple[OutcomeCount, ...]:
     order = (RowState.UNKNOWN, RowState.REFUSED, RowState.HELD, RowState.WAITING, RowState.PLANNED, RowState.SENDING)
     shown = (*order, RowState.WRITTEN, RowState.NOT_SUPPORTED, RowState.CANCELLED)
     return tuple(
-        OutcomeCount(state=state, words=f"{counts[state]} {STATE_WORDS[state].lower()}")
+        OutcomeCount(state=state, words=f"{counts[state]} {STATE_WORDS[state][:1].lower()}{STATE_WORDS[state][1:]}")
         for state in shown
         if counts[state]
     )
@@ -139,7 +139,8 @@ def _build_row(line: OutcomeLine) -> OutcomeRow:
         chart_as=line.chart_as,
         state=line.state,
         state_words=line.state_words,
-        detail=" ".join(part for part in (line.reference, line.reason) if part),
+        reference=line.reference,
+        detail=line.reason,
     )
 
 
@@ -163,7 +164,7 @@ def _next_steps(
     if states & UNSENT and not stops:
         steps.append("“Finish writing” sends what is left.")
     if RowState.UNKNOWN in states:
-        steps.append("Whether the chart has it is not known yet: it is looked up, and not sent twice.")
+        steps.append("Whether the chart has it is not known yet. “Finish writing” looks it up; nothing is sent twice.")
     if RowState.REFUSED in states:
         note_refused = any(
             row.state is RowState.REFUSED and row.kind == ResourceKind.DOCUMENT_REFERENCE for row in rows

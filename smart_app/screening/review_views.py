@@ -248,12 +248,13 @@ class EncounterView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeRow:
-    """One resource: ``state`` is a RowState value, ``state_words`` its words, ``detail`` its id or the reason."""
+    """One resource: ``state`` is a RowState value, ``state_words`` its words; its id in the chart, or the reason."""
 
     what: str
     chart_as: str
     state: str
     state_words: str
+    reference: str
     detail: str
 
 

@@ -58,7 +58,7 @@ class BandMark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkItem:
-    """Something unfinished. ``kind``: draft, review, unwritten, co-sign. ``action`` labels the link."""
+    """Something unfinished. ``kind``: draft, review, unwritten, refused, co-sign. ``action`` labels the link."""
 
     screening_id: UUID
     kind: str

@@ -20,7 +20,7 @@ def view_start(app: Services, who: Acting, instrument_id: str) -> StartView:
 
 
 def start_as_usual(app: Services, who: Acting, instrument_id: str) -> UUID | None:
-    """Start, or go on with the draft; None where it must be asked: for the language, or knowing of the age or the death.
+    """Start, or go on with the draft; None where it must be asked: language, or knowing of the age or the death.
 
     Raises: NoSuchInstrument.
     """

@@ -20,6 +20,7 @@ DRAWN = (
     "launcher", "home-empty", "home-alert", "start", "form", "form-half", "form-not-saved", "form-risk", "form-missing",
     "form-conflict", "review", "review-ready", "review-incomplete", "review-minor", "encounter", "alert", "outcome",
     "history", "worklist", "logged-out", "error", "session-over-answers-kept", "session-over",
+    "start-deceased", "outcome-mixed", "outcome-waiting", "framed", "framed-cookie-missing", "registration",
 )  # fmt: skip
 ALSO_DARK = ("home-alert", "form-half", "review", "outcome")
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from playwright.sync_api import Route
 
 from tests.browser.desk import Desk, answers_of
+from tests.browser.unusual_states import visit_unusual_states
 
 FIRST_FOUR = answers_of("phq9", [2, 2, 3, 1])
 PHQ9 = {**answers_of("phq9", [2, 2, 3, 2, 0, 1, 2, 0, 1]), "phq9-10": 1}
@@ -22,6 +23,7 @@ def visit_states(desk: Desk) -> Iterator[str]:
     yield from _other_results(desk)
     yield from _two_devices(desk)
     yield from _other_outcomes(desk)
+    yield from visit_unusual_states(desk)
     yield from _errors(desk)
 
 
@@ -163,6 +165,11 @@ def _other_results(desk: Desk) -> Iterator[str]:
     page.get_by_role("link", name="Choose the visit").click()
     yield "encounter"
     desk.launch("pt-05")
+    yield "home-minor"
+    page.get_by_role("button", name="Start GAD-7").click()
+    page.locator("#knowingly").wait_for()
+    yield "start-minor"
+    page.get_by_role("link", name="Back to the overview").click()
     desk.start("GAD-7")
     yield "form-minor"
     desk.answer(GAD7)
@@ -235,6 +242,8 @@ def _errors(desk: Desk) -> Iterator[str]:
     desk.launch("pt-01")
     page.goto(f"{page.url}nowhere")
     yield "error-not-found"
+    page.goto(site.launch_url(patient="pt-01", user="acct-delgado"))
+    yield "error-patient-account"
     desk.launch("pt-03")
     desk.start("PHQ-9")
     desk.answer(FIRST_FOUR)
@@ -245,6 +254,10 @@ def _errors(desk: Desk) -> Iterator[str]:
     yield "session-over-answers-kept"
     page.goto(page.url)
     yield "session-over"
+    site.clock.move(hours=14)
+    desk.launch("pt-01")
+    page.get_by_role("link", name="My worklist").click()
+    yield "worklist-unwritten"
 
 
 def _fail(route: Route) -> None:
