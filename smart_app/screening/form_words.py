@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from fhir_mappings.administration import Informant, Mode
 from fhir_mappings.answers import is_enabled
 from fhir_mappings.instrument import Instrument, Item
+from fhir_mappings.scores import Score
 from smart_app.model.alert import Alert
 from smart_app.model.screening import Giving, SavedAnswer, SavedStatus, Screening
 from smart_app.screening.answers import current_answers, score_screening
@@ -93,12 +94,16 @@ def find_not_asked(instrument: Instrument, screening: Screening) -> tuple[str, .
 def say_total(app: Services, instrument: Instrument, screening: Screening) -> str:
     """Give the totals once every scored item is answered, "" before that."""
     report = score_screening(app, instrument, screening, screening.identity, handed_in=False)
-    known = [score for score in report.scores if score.value is not None and score.missing_rule is None]
-    if len(known) != len(report.scores):
+    if any(score.value is None or score.missing_rule is not None for score in report.scores):
         return ""
-    return "; ".join(
-        f"Total {say_figure(score)}" + (f", {score.band.chart_label}" if score.band else "") for score in known
-    )
+    pairs = zip(instrument.scores, report.scores, strict=True)
+    return "; ".join(_say_score(definition.label, score) for definition, score in pairs)
+
+
+def _say_score(label: str, score: Score) -> str:
+    if score.is_level:
+        return f"{label}: {say_figure(score)}"
+    return f"{label} {say_figure(score)}" + (f", {score.band.chart_label}" if score.band else "")
 
 
 def say_risk_notice(instrument: Instrument, alerts: Collection[Alert]) -> str:
