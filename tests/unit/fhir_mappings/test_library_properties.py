@@ -56,8 +56,10 @@ def fill_in(instrument: Instrument, start: Answers, random: Random, *, declined_
     return end
 
 
-def report_of(instrument: Instrument, answers: Answers, gender: str | None = None, **flags: bool) -> ScoreReport:
-    return score_answers(instrument, answers, PatientFacts(gender=gender), **flags).value
+def report_of(
+    instrument: Instrument, answers: Answers, gender: str | None = None, *, handed_in: bool = True
+) -> ScoreReport:
+    return score_answers(instrument, answers, PatientFacts(gender=gender), handed_in=handed_in).value
 
 
 @pytest.mark.parametrize("name", NAMES)
