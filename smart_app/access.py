@@ -87,10 +87,13 @@ def event(
     )
 
 
-def get_screening(unit: Unit, who: Acting, screening_id: UUID) -> Screening:
-    """Give a screening of this launch's patient. Raises: NotThisPatient."""
+def get_screening(unit: Unit, who: Acting, screening_id: UUID, *, lock: bool = False) -> Screening:
+    """Give a screening of this launch's patient; ``lock`` it for a change that others may make too.
+
+    Raises: NotThisPatient.
+    """
     try:
-        screening = unit.screenings.get(screening_id)
+        screening = unit.screenings.get(screening_id, lock=lock)
     except UnknownScreening as error:
         raise NotThisPatient from error
     if screening.patient != who.patient:

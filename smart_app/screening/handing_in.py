@@ -51,7 +51,7 @@ def _hand_in(
     app: Services, who: Acting, screening_id: UUID, posted: PostedForm
 ) -> tuple[HandInResult, AppError | None]:
     with app.units.write() as unit:
-        if _is_handed_in_already(app, get_screening(unit, who, screening_id), posted):
+        if _is_handed_in_already(app, get_screening(unit, who, screening_id, lock=True), posted):
             return HandInResult(handed_in=True, missing=(), differences=(), alerts_opened=0), None
         screening = get_own(who, unit, screening_id)
         instrument = get_instrument(app.library, screening.instrument_id)

@@ -76,9 +76,9 @@ def _save(
 
 
 def on_what_stands(move: Callable[[], _Moved]) -> _Moved:
-    """Run one unit of work, and again where another save of the same form was faster: it decides on what stands then.
+    """Run one unit of work, and again where another change of the same form was faster: it decides on what stands then.
 
-    SQLite has one writer at a time; on PostgreSQL two pages can save into one form at once.
+    Saves wait for each other; but on PostgreSQL a form can be stopped or reopened beside them.
     Raises: StaleVersion or AlreadyExists when others were faster each time, and what ``move`` raises.
     """
     for _ in range(_MOST_TRIES - 1):
@@ -90,9 +90,9 @@ def on_what_stands(move: Callable[[], _Moved]) -> _Moved:
 def get_own(who: Acting, unit: Unit, screening_id: UUID) -> Screening:
     """Give a screening that this session may answer; an idle one only the form that its user works on.
 
-    Raises: NotThisPatient.
+    It is locked: the questions of a page are saved side by side. Raises: NotThisPatient.
     """
-    screening = get_screening(unit, who, screening_id)
+    screening = get_screening(unit, who, screening_id, lock=True)
     if who.standing is not SessionStanding.LIVE and not screening.was_given_by(who.user):
         raise NotThisPatient
     return screening

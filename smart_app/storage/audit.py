@@ -33,6 +33,8 @@ from smart_app.storage.tables import audit_events, audit_head
 
 HEAD_LOG_CODE = "audit-head"
 _HEAD_ID = 1
+_BEGINNING = 0x617564697421
+"""Number of the advisory lock under which PostgreSQL's first rows are written; any number will do."""
 _HEAD_COLUMNS = tuple(field.name for field in fields(Head))
 _ADD_EVENT = insert(audit_events)
 _FIND_HEAD = select(audit_head).where(audit_head.c.id == _HEAD_ID)
@@ -60,6 +62,10 @@ class Audit(Repository):
         if not self._events:
             return
         head = self._find_head(lock=True)
+        if head is None and self._database.has_row_locks:
+            # The first rows of all: there is no head to lock yet, and two processes would both begin the chain.
+            self._connection.execute(select(func.pg_advisory_xact_lock(_BEGINNING)))
+            head = self._find_head(lock=True)
         key = self._keys.audit[0]
         seq, mac = (START.seq, START.mac) if head is None else (head.seq, head.mac)
         for event in self._events:

@@ -60,9 +60,12 @@ class Screenings(Repository):
         self._insert(screenings, own)
         self._add_answers(screening, 0)
 
-    def get(self, screening_id: UUID) -> Screening:
-        """Give one with its full history of answers. Raises UnknownScreening."""
-        found = self._all(screenings.c.id == screening_id)
+    def get(self, screening_id: UUID, *, lock: bool = False) -> Screening:
+        """Give one with its full history of answers. Raises UnknownScreening.
+
+        ``lock``: for whoever will save it, so that others who will wait their turn (SQLite has one writer anyway).
+        """
+        found = self._all(screenings.c.id == screening_id, lock=lock)
         if not found:
             raise UnknownScreening(field="screening_id")
         return found[0]
@@ -93,14 +96,9 @@ class Screenings(Repository):
         """Give all that wait for a signature or are in progress at these EHRs, newest first."""
         return self._all(screenings.c.ehr_id.in_(tuple(ehr_ids)), screenings.c.state.in_(UNSIGNED))
 
-    def _all(self, *where: ColumnElement[bool]) -> tuple[Screening, ...]:
-        rows = (
-            self._connection.execute(
-                select(screenings).where(*where).order_by(screenings.c.started_at.desc(), screenings.c.id)
-            )
-            .mappings()
-            .all()
-        )
+    def _all(self, *where: ColumnElement[bool], lock: bool = False) -> tuple[Screening, ...]:
+        find = select(screenings).where(*where).order_by(screenings.c.started_at.desc(), screenings.c.id)
+        rows = self._connection.execute(find.with_for_update() if lock else find).mappings().all()
         answers = self._answers([row["id"] for row in rows])
         return tuple(self._screening(row, tuple(answers.get(row["id"], ()))) for row in rows)
 

@@ -210,9 +210,16 @@ def phq9(*weights: int | None) -> dict[str, int | None]:
 
 @contextmanager
 def open_clinic(
-    folder: Path, *, rules: Mapping[str, Any] | None = None, ehr: Mapping[str, Any] | None = None
+    folder: Path,
+    *,
+    rules: Mapping[str, Any] | None = None,
+    ehr: Mapping[str, Any] | None = None,
+    database_url: str | None = None,
 ) -> Iterator[Clinic]:
-    """Open the clinic; ``rules`` and ``ehr`` override parts of SiteRules and of the EHR's entry."""
+    """Open the clinic; ``rules`` and ``ehr`` override parts of SiteRules and of the EHR's entry.
+
+    ``database_url`` None: a SQLite file in the folder.
+    """
     clock = Clock()
     with running_sandbox(SandboxConfig(clock=clock)) as sandbox:
         entry = Ehr(
@@ -232,7 +239,7 @@ def open_clinic(
             crisis="988",
             ehrs={"sandbox": EhrRules(features=frozenset(Feature))},
         )
-        database = open_database(f"sqlite:///{folder / 'app.db'}")
+        database = open_database(database_url or f"sqlite:///{folder / 'app.db'}")
         upgrade(database)
         ids, words, bytes_ = count(1), count(1), count(1)
         app = Services(

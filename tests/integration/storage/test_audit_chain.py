@@ -290,7 +290,8 @@ def test_a_chain_cut_back_to_the_rows_of_a_retired_key_is_seen(
     units, thief = retired
     _tamper(database, "DELETE FROM audit_events WHERE seq = 4", "DELETE FROM audit_events WHERE seq = 3")
     with thief.write() as unit:
-        second = Anchor(seq=2, mac=next(row["mac"] for row in unit.audit._rows() if row["seq"] == 2))
+        (mac,) = [row["mac"] for row in unit.audit._rows() if row["seq"] == 2]
+        second = Anchor(seq=2, mac=mac)
         unit.audit._put_head(build_head(unit.audit._keys.audit[0], second, START), is_first=False)
         unit.commit()
     assert _verify(thief).is_intact

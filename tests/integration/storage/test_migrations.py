@@ -80,7 +80,8 @@ def test_only_a_sqlite_file_or_postgresql_is_opened_and_the_url_stays_out_of_the
     assert caught.value.field == "database_url"
 
 
-def test_sqlite_is_set_to_survive_a_power_cut(database: Database) -> None:
+def test_sqlite_is_set_to_survive_a_power_cut(database: Database, database_path: Path) -> None:
+    assert database_path.exists()
     with database.connect(writing=False) as connection:
         found = {
             pragma: connection.exec_driver_sql(f"PRAGMA {pragma}").scalar_one()

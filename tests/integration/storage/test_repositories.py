@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import MISSING, fields, replace
 from datetime import datetime, timedelta
 
@@ -21,7 +22,7 @@ from smart_app.storage.errors import (
     UnknownRow,
     UnknownSession,
 )
-from smart_app.storage.unit_of_work import Units
+from smart_app.storage.unit_of_work import Unit, Units
 from tests.integration.storage.factories import (
     ASSISTANT,
     CLINICIAN,
@@ -318,11 +319,11 @@ def test_a_record_of_nothing_is_refused_by_the_foreign_key(units: Units) -> None
     screening: Screening = make_screening()
     approval: Approval = make_approval(screening)
     row: LedgerRow = make_row(approval)
-    with units.write() as unit:
-        for add in (
-            lambda: unit.alerts.add(make_alert(screening)),
-            lambda: unit.approvals.add(approval),
-            lambda: unit.ledger.add_all([row]),
-        ):
-            with pytest.raises(AlreadyExists):
-                add()
+    adds: tuple[Callable[[Unit], None], ...] = (
+        lambda unit: unit.alerts.add(make_alert(screening)),
+        lambda unit: unit.approvals.add(approval),
+        lambda unit: unit.ledger.add_all([row]),
+    )
+    for add in adds:
+        with units.write() as unit, pytest.raises(AlreadyExists):
+            add(unit)
