@@ -51,7 +51,10 @@ def find_points(
     chart: ChartHistory,
     written: Written,
 ) -> tuple[Point, ...]:
-    """Give the known scores of signed results of this app and of the chart, oldest first, each event once."""
+    """Give the known scores of signed results of this app and of the chart, oldest first, each event once.
+
+    What this app wrote for another instrument (a PHQ-4 holds a PHQ-2 total) stands under that one only.
+    """
     points = [
         point
         for screening in earlier
@@ -63,7 +66,9 @@ def find_points(
             {link_id: reference for (owner, link_id), reference in written.items() if owner == screening.id},
         )
     ]
-    folded = fold_points((*points, *chart.points.get(instrument.id, ())))
+    own, ours = {point.reference for point in points}, set(written.values())
+    others = [point for point in chart.points.get(instrument.id, ()) if point.reference not in ours - own]
+    folded = fold_points((*points, *others))
     return tuple(sorted(folded, key=lambda point: point.at.earliest))
 
 
@@ -81,6 +86,8 @@ def measure_changes(
     reports = []
     for current in _points_of(instrument, report, administration, {}):
         definition = instrument.get_score(current.score_id)
+        if definition.kind is ScoreKind.LEVEL:
+            continue  # its ranks are no points
         if current.score_id not in established:
             definition = replace(definition, changes=())  # published for other ages
         reports.append(measure_change(definition, known, current, alert_open=alert_open))
@@ -104,7 +111,7 @@ def _points_of(
             prorated=score.missing_rule is not None,
         )
         for score in report.scores
-        if score.value is not None and instrument.get_score(score.id).kind is not ScoreKind.LEVEL
+        if score.value is not None
     ]
 
 
