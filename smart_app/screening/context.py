@@ -111,9 +111,8 @@ def get_history(app: Services, who: Acting) -> ChartHistory:
     history = app.charts.find_history(who.session.id, who.now)
     if history is None:
         active = get_active(app, who)
-        codes = ",".join(
-            f"{score.coding.system}|{score.coding.code}" for instrument in app.library for score in instrument.scores
-        )
+        codings = [score.coding for instrument in app.library for score in instrument.scores]
+        codes = ",".join(dict.fromkeys(f"{coding.system}|{coding.code}" for coding in codings))
         params = (("patient", who.patient.patient_id), ("code", codes), ("_count", _PAGE))
         wanted = {"observations": Search(resource_type="Observation", params=params)}
         wave = app.connections.reader(active).read_together(wanted, deadline=_SECONDS)
@@ -196,14 +195,14 @@ def _build_history(library: Library, found: FhirResource | SearchResult | Launch
     if not found.complete:
         notices.append(f"The chart may hold earlier results that were not read ({found.reason}).")
     points = {}
-    unusable = 0
+    unusable: set[str] = set()
     observations = [dict(entry.resource) for entry in found.resources if entry.resource_type == "Observation"]
     for instrument in library:
         mapped = parse_score_observations(observations, instrument)
         points[instrument.id] = mapped.value
-        unusable += len(mapped.issues)
+        unusable |= {issue.expression for issue in mapped.issues}
     if unusable:
-        notices.append(f"{unusable} of the chart's earlier results could not be used, or contradict each other.")
+        notices.append(f"{len(unusable)} of the chart's earlier results could not be used, or contradict each other.")
     return ChartHistory(points=points, notices=tuple(notices))
 
 
