@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from uuid import UUID
 
@@ -183,7 +184,7 @@ def test_alert_forms_name_the_field_that_is_wrong(clinic: Clinic) -> None:
     screening_id = clinic.give(who, phq9(*NINE))
     (alert,) = clinic.alerts(screening_id)
     app, long = clinic.app, "x" * 5001
-    for attempt, field in (
+    attempts: tuple[tuple[Callable[[], object], str], ...] = (
         (lambda: workflow.close_alert(app, who, alert.id, replace(ASSESSMENT, disposition="cured")), "disposition"),
         (lambda: workflow.close_alert(app, who, alert.id, replace(ASSESSMENT, done=("prayed",))), "done"),
         (lambda: workflow.close_alert(app, who, alert.id, replace(ASSESSMENT, assessed_at="noon")), "assessed_at"),
@@ -197,7 +198,8 @@ def test_alert_forms_name_the_field_that_is_wrong(clinic: Clinic) -> None:
         (lambda: workflow.ask_again(app, who, alert.id, code="LA0-0", reason="x"), "answer"),
         (lambda: workflow.ask_again(app, who, alert.id, code="", reason="x"), "answer"),
         (lambda: workflow.add_to_alert(app, who, alert.id, "  "), "text"),
-    ):
+    )
+    for attempt, field in attempts:
         with pytest.raises((InvalidField, MissingField)) as refused:
             attempt()
         assert refused.value.field == field
@@ -207,10 +209,11 @@ def test_alert_forms_name_the_field_that_is_wrong(clinic: Clinic) -> None:
 def test_a_signed_result_takes_no_note_comment_or_rejection(clinic: Clinic) -> None:
     who = clinic.launch()
     screening_id = clinic.give(who, phq9(*MILD))
-    for attempt, error in (
+    attempts: tuple[tuple[Callable[[], object], type[Exception]], ...] = (
         (lambda: workflow.save_note(clinic.app, who, screening_id, "  ", 0), MissingField),
         (lambda: workflow.save_note(clinic.app, who, screening_id, "x" * 50_001, 0), NoteTooLong),
-    ):
+    )
+    for attempt, error in attempts:
         with pytest.raises(error):
             attempt()
     clinic.sign(who, screening_id)

@@ -17,7 +17,7 @@ from smart_app.model.rights import NotAllowed
 from smart_app.model.saving import IncomingAnswer
 from smart_app.model.screening import SavedStatus, ScreeningState
 from smart_app.screening import workflow
-from smart_app.screening.forms import HandOverForm
+from smart_app.screening.forms import AssessmentForm, HandOverForm
 from smart_app.services import Acting
 from smart_app.writeback.errors import AlertStillOpen
 from tests.fakes.clinic import ASSESSMENT, BELL, FERREIRA, LINDQVIST, OKAFOR, Clinic, code_of, open_clinic, phq9
@@ -129,13 +129,21 @@ def test_rule_4_both_answers_stand_on_review_and_in_the_note(clinic: Clinic) -> 
     assert view.sign.blockers[0].code == "alert-open"
 
 
-@pytest.mark.parametrize("field", ["risk_level", "reasons", "plan", "disposition"])
-def test_rule_4_closing_needs_the_clinicians_own_words(clinic: Clinic, field: str) -> None:
+@pytest.mark.parametrize(
+    ("field", "form"),
+    [
+        ("risk_level", replace(ASSESSMENT, risk_level="")),
+        ("reasons", replace(ASSESSMENT, reasons="")),
+        ("plan", replace(ASSESSMENT, plan="")),
+        ("disposition", replace(ASSESSMENT, disposition="")),
+    ],
+)
+def test_rule_4_closing_needs_the_clinicians_own_words(clinic: Clinic, field: str, form: AssessmentForm) -> None:
     who = clinic.launch()
     screening_id = clinic.give(who, phq9(*NINE))
     (alert,) = clinic.alerts(screening_id)
     with pytest.raises(MissingField) as missing:
-        workflow.close_alert(clinic.app, who, alert.id, replace(ASSESSMENT, **{field: " "[:0]}))
+        workflow.close_alert(clinic.app, who, alert.id, form)
     assert missing.value.field == field
     assert clinic.alerts(screening_id)[0].state is AlertState.OPEN
 
