@@ -30,6 +30,7 @@ from tests.golden.expected_scores import (
     build_expected_score,
     build_golden_response,
     expected_action,
+    expected_alerts,
     level_of,
     score_coding,
     screen,
@@ -191,19 +192,20 @@ def _combinations(instrument: Instrument, published: Published) -> Iterator[str]
     """A triage instrument: every combination of Yes, No and unanswered."""
     if published.scores:
         return
-    for given, response, expected in _levels(published.id):
-        parsed = parse_response(response, instrument)
-        report = score_answers(instrument, parsed.value.answers).value
-        if report.to_json()["scores"] != [expected]:
+    for given, response, expected, alerts in _levels(published.id):
+        parsed = parse_response(response, instrument).value
+        report = score_answers(instrument, parsed.answers, unasked=parsed.unasked).value
+        printed = report.to_json()
+        if printed["scores"] != [expected] or printed["alerts"] != alerts:
             yield str(given)
-        if expected["bounds"][0] > 0:
+        if expected["bounds"][0] > 0 and not parsed.unasked:
             wanted = {expected_action(published, expected)}
             if {flag.action for flag in report.alerts} != wanted:
                 yield f"action after {given}"
 
 
 @cache
-def _levels(name: str) -> tuple[tuple[Given, dict[str, Any], dict[str, Any]], ...]:
+def _levels(name: str) -> tuple[tuple[Given, dict[str, Any], dict[str, Any], list[dict[str, Any]]], ...]:
     published = read_published(name)
     links = [item.link_id for item in published.items]
     levels = []
@@ -211,7 +213,8 @@ def _levels(name: str) -> tuple[tuple[Given, dict[str, Any], dict[str, Any]], ..
         given = {link_id: value for link_id, value in zip(links, values, strict=True) if value is not None}
         level = level_of(published, given)
         if level is not None:
-            levels.append((given, build_golden_response(published, given), level.to_json()))
+            alerts = list(expected_alerts(published, given))
+            levels.append((given, build_golden_response(published, given), level.to_json(), alerts))
     return tuple(levels)
 
 

@@ -21,6 +21,7 @@ from tests.golden.published import (
     Given,
     Published,
     PublishedItem,
+    PublishedRisk,
     PublishedScore,
     golden,
     read_published,
@@ -261,21 +262,36 @@ def _completions(published: Published, given: Given) -> Iterator[Given]:
 def expected_alerts(published: Published, given: Given) -> Iterator[dict[str, Any]]:
     """One alert per risk rule that fires, and per risk item that is asked and without answer at hand-in.
 
-    The alerts of a triage instrument all say the level that the form has reached.
+    A Yes to what the other answers do not call for counts in no score, and is flagged all the same. The alerts of a
+    triage instrument say the level that the form has reached, at least the one that this answer alone makes.
     """
-    level = level_of(published, given)
-    reached = level.level.label if level is not None and level.level.low > 0 else None
+    kept: dict[str, int | str] = {}
+    for item in published.items:
+        if item.link_id in given and published.is_asked(item, kept):
+            kept[item.link_id] = given[item.link_id]
+    level = level_of(published, kept)
+    reached, rank = (None, 0) if level is None or level.level.low == 0 else (level.level.label, level.level.low)
     for number, risk in enumerate(published.risks, 1):
         item = published.item(risk.link_id)
         answer = given.get(risk.link_id)
         alert = {"id": f"{published.id}-risk-{number}", "linkId": risk.link_id}
         if isinstance(answer, int):
             if answer >= risk.at_least:
-                yield {**alert, "level": reached or risk.level, "reason": REASONS[published.id, risk.link_id]}
-        elif published.is_asked(item, given):
+                own_rank, own = level_alone(published, risk)
+                told = reached if reached is not None and rank >= own_rank else own
+                yield {**alert, "level": told, "reason": REASONS[published.id, risk.link_id]}
+        elif published.is_asked(item, kept):
             word = "declined" if answer == DECLINED else "not answered"
             unknown = f"risk not known: {reached}" if reached else "risk not known"
             yield {**alert, "level": unknown, "reason": f"Item {item.number} {word}"}
+
+
+def level_alone(published: Published, risk: PublishedRisk) -> tuple[int, str]:
+    """Rank and word of the level that one Yes makes, asked or not; rank 0 where the rule names none of the levels."""
+    if published.id == "c-ssrs-screener":
+        rank = {"1": 1, "2": 1, "3": 2, "4": 3, "5": 3, "6": 2, "6a": 3}[published.item(risk.link_id).number]
+        return rank, CSSRS_LEVELS[rank]
+    return ASQ_LEVELS.index(risk.level) if risk.level in ASQ_LEVELS else 0, risk.level
 
 
 def expected_files() -> dict[Path, dict[str, Any]]:

@@ -360,6 +360,7 @@ def _plan(bundle: Json) -> Iterator[Mutant]:
         item["linkId"]: sorted({w["valueDecimal"] for o in item.get("answerOption", []) for w in _stated_weights(o)})
         for item in _items(bundle)
     }
+    gated = {item["linkId"] for item in _items(bundle) if item.get("enableWhen")}
     for number, action in enumerate(plan.get("action", [])):
         for details in _extensions(action, "risk-rule"):
             for place, part in enumerate(details["extension"]):
@@ -370,10 +371,14 @@ def _plan(bundle: Json) -> Iterator[Mutant]:
                 elif part["url"] == "code":
                     other = "LA32-8" if part["valueCode"] == "LA33-6" else "LA33-6"
                     yield _plan_mutant(bundle, number, place, {"valueCode": other}, f"{action['id']} on {other}")
-                elif part["url"] == "level" and not any(other["url"] == "levelOf" for other in details["extension"]):
-                    # An alert of a triage instrument says the level that the form has reached, not the rule's own.
+                elif part["url"] == "level" and _shows_own_level(details, gated):
                     words = {"valueString": part["valueString"] + " or later"}
                     yield _plan_mutant(bundle, number, place, words, f"{action['id']} level")
+
+
+def _shows_own_level(details: Json, gated: set[str]) -> bool:
+    """An alert of a triage instrument says the level of the form, and the rule's own only of what was not asked."""
+    return _link_of(details) in gated or not any(part["url"] == "levelOf" for part in details["extension"])
 
 
 def _link_of(details: Json) -> str:

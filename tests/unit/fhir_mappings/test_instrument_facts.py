@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 from fhir_mappings.instrument import ChangeKind
-from tests.golden.expected_scores import answer_coding, score_coding
+from tests.golden.expected_scores import answer_coding, level_alone, score_coding
 from tests.golden.golden_cases import INSTRUMENT_FILES, ROOT
 from tests.golden.naming import AGES, CHART_LABELS, INSTRUCTIONS, LOCAL
 from tests.golden.published import FACTS, LOINC, defined, read_published, shipped
-from tests.golden.triage import expected_cssrs
 from tests.unit.fhir_mappings.factories import instrument_of
 
 ALL = [pytest.param(name, id=name) for name in defined()]
@@ -156,8 +155,7 @@ def test_risk_rules_are_the_published_ones(name: str) -> None:
     instrument, published = instrument_of(name), read_published(name)
     # The C-SSRS facts say "see triage": the level that one Yes to this item alone makes.
     assert [(rule.link_id, rule.level) for rule in instrument.risk_rules] == [
-        (risk.link_id, expected_cssrs_alone(risk.link_id) if risk.level == "see triage" else risk.level)
-        for risk in published.risks
+        (risk.link_id, level_alone(published, risk)[1]) for risk in published.risks
     ]
     assert instrument.asks_about_suicide is bool(published.risks)
     stated = [fact["action"] for fact in published.facts["risk_items"] if "action" in fact]
@@ -196,13 +194,6 @@ def test_change_figures_are_published_ones_and_one_of_a_kind_is_in_use(name: str
     for score in instrument.scores:
         for kind in {c.kind for c in score.changes}:
             assert sum(c.default for c in score.changes if c.kind is kind) == 1
-
-
-def expected_cssrs_alone(link_id: str) -> str | None:
-    """The level where this item is the only Yes besides those without which it is not asked."""
-    answers = {f"cssrs-{number}": 0 for number in ("1", "2", "3", "4", "5", "6", "6a")} | {link_id: 1}
-    before = {"cssrs-3": "cssrs-2", "cssrs-4": "cssrs-2", "cssrs-5": "cssrs-2", "cssrs-6a": "cssrs-6"}
-    return expected_cssrs(answers | ({before[link_id]: 1} if link_id in before else {})).label
 
 
 def _figures(fact: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
