@@ -46,9 +46,9 @@ def _build_line(line: PlanLine, *, is_chosen: bool) -> PlanLineView:
 def _say_plan(plan: WritePlan, ehr_name: str) -> str:
     if plan.choice is None and plan.written_count:
         return " ".join((f"{UNDECIDED}: nothing is preset.", *plan.notices))
-    written = f"{say_count(plan.written_count, 'item')} to the chart at {ehr_name}"
     if not plan.written_count:
-        written = f"Nothing to the chart at {ehr_name}"
+        return " ".join((f"Nothing to the chart at {ehr_name}.", *plan.notices))
+    written = f"{say_count(plan.written_count, 'item')} to the chart at {ehr_name}"
     not_written = f", {plan.unwritten_count} not" if plan.unwritten_count else ""
     return " ".join((f"{written}{not_written}.", *plan.notices))
 

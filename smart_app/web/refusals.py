@@ -9,7 +9,8 @@ class CookieMissing(AppError):
     code = "cookie-missing"
     title = "Your browser did not return our cookie"
     remedy = (
-        "Or allow partitioned cookies for this address in the EHR's browser, and open the app again from the chart."
+        "Or have IT allow partitioned cookies for this address in the EHR's browser, then open the app again from the "
+        "chart."
     )
     http_status = 400
 
