@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from fhir_mappings.fhirpath_scoring import evaluate_expression
 from fhir_mappings.instrument import Instrument
 from fhir_mappings.r4 import Coding
 from fhir_mappings.scores import Score
@@ -25,7 +26,8 @@ from tests.conformance.oracles.resident import Oracles
 Json = dict[str, Any]
 Number = int | float | Decimal
 ROWS = Path(__file__).parent / "differences.json"
-CARRIED_EVERY = 5
+PART = 4
+"""Of every so many responses one is also scored by the weights that it carries, by fhirpath.js and by fhirpathpy."""
 EXTRACTED = (ResourceKind.OBSERVATION_ITEM, ResourceKind.OBSERVATION_DIFFICULTY, ResourceKind.OBSERVATION_TOTAL)
 SHAPES = tuple(
     WriteShape(kind=kind, include_narrative=False) for kind in (ResourceKind.QUESTIONNAIRE_RESPONSE, *EXTRACTED)
@@ -62,10 +64,9 @@ def compare(
     written = [[planned.resource for planned in extract(outcome, SHAPES)] for outcome in outcomes]
     responses = [resources[0] for resources in written]
     expressions = find_expressions(questionnaire)
-    # Weights by the Questionnaire's options; of a part of the responses also those that they carry themselves.
     bare = [without_weights(response) for response in responses]
     by_option = oracles.evaluate(questionnaire, expressions, bare).results
-    by_coding = oracles.evaluate(questionnaire, expressions, responses[::CARRIED_EVERY]).results
+    by_coding = oracles.evaluate(questionnaire, expressions, responses[::PART]).results
     forms = oracles.fill_in(questionnaire, [all_answers(answer_set) for answer_set in answer_sets]).results
     compared = []
     for number, outcome in enumerate(outcomes):
@@ -73,9 +74,10 @@ def compare(
             *_compare_scores("fhirpath.js", outcome, _single_values(by_option[number])),
             *_compare_form(outcome, written[number][1:], forms[number]),
         ]
-        if number % CARRIED_EVERY == 0:
-            carried = _single_values(by_coding[number // CARRIED_EVERY])
+        if number % PART == 0:
+            carried = _single_values(by_coding[number // PART])
             found.extend(_compare_scores("fhirpath.js, weights carried", outcome, carried))
+            found.extend(_compare_scores("fhirpathpy", outcome, _evaluate(expressions, responses[number])))
         one = Compared(
             answer_set=answer_sets[number], outcome=outcome, response=responses[number], differences=tuple(found)
         )
@@ -117,6 +119,13 @@ def _single_values(results: dict[str, list[Any]]) -> dict[str, Number | None]:
     for name, values in results.items():
         assert len(values) < 2, f"{name} gave {len(values)} values"
     return {name: values[0] if values else None for name, values in results.items()}
+
+
+def _evaluate(expressions: dict[str, str], response: Json) -> dict[str, Number | None]:
+    """The path that our own code takes where a site's Questionnaire scores by an expression of another form."""
+    mapped = {name: evaluate_expression(text, response) for name, text in expressions.items()}
+    assert not any(one.issues for one in mapped.values())
+    return {name: one.value for name, one in mapped.items()}
 
 
 def _compare_scores(engine: str, outcome: Outcome, theirs: dict[str, Number | None]) -> Iterator[Difference]:
