@@ -45,7 +45,7 @@ def view_history(app: Services, who: Acting) -> HistoryView:
         history = get_history(app, who)
         with app.units.read() as unit:
             signed = unit.screenings.for_patient(who.patient, COUNTED)
-            written = find_written(unit, signed)
+            written = find_written(unit, who.patient)
             open_results = {alert.screening_id for alert in unit.alerts.open_for_patient(who.patient)}
     rows: list[ResultRow] = []
     results: list[tuple[PartialDateTime, EarlierResult]] = []

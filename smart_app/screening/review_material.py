@@ -65,7 +65,7 @@ def gather(app: Services, who: Acting, screening: Screening, *, choice: WriteCho
         draft = unit.notes.find(screening.id)
         everything = unit.screenings.for_patient(who.patient)
         earlier = tuple(other for other in everything if other.state in COUNTED)
-        written = find_written(unit, earlier)
+        written = find_written(unit, who.patient)
     points = find_points(app, instrument, chart.patient, earlier=earlier, chart=history, written=written)
     result = build_result(app, who, instrument, screening, chart=chart, alerts=alerts, points=points)
     note = compose_note(result, draft)

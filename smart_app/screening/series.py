@@ -16,7 +16,7 @@ from fhir_mappings.r4 import parse_partial_date_time
 from fhir_mappings.score_definition import ScoreKind
 from fhir_mappings.scores import ScoreReport
 from smart_app.chart import ChartHistory
-from smart_app.model.identity import PatientIdentity, User
+from smart_app.model.identity import PatientIdentity, PatientKey, User
 from smart_app.model.screening import Screening
 from smart_app.screening.answers import score_screening
 from smart_app.services import Services
@@ -31,15 +31,13 @@ _STAFF = frozenset({"Practitioner", "PractitionerRole"})
 _OBSERVATION = "observation:"
 
 
-def find_written(unit: Unit, screenings: Iterable[Screening]) -> Written:
+def find_written(unit: Unit, patient: PatientKey) -> Written:
     """Give where the chart has the Observations of signed screenings, as far as the EHR told it."""
-    written = {}
-    for screening in screenings:
-        approval = unit.approvals.find_for_screening(screening.id)
-        for row in () if approval is None else unit.ledger.rows_of(approval.id):
-            if row.resource_id is not None and row.key.startswith(_OBSERVATION):
-                written[screening.id, row.key.removeprefix(_OBSERVATION)] = f"Observation/{row.resource_id}"
-    return written
+    rows = unit.ledger.find_written(patient, "Observation")
+    return {
+        (screening_id, key.removeprefix(_OBSERVATION)): f"Observation/{resource_id}"
+        for (screening_id, key), resource_id in rows.items()
+    }
 
 
 def find_points(

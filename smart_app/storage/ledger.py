@@ -126,6 +126,16 @@ class Ledger(Repository):
         """Give the rows of one EHR that were signed before a time and have not ended: the site's list."""
         return self._unfinished(approvals.c.ehr_id == ehr_id, approvals.c.signed_at < signed_before)
 
+    def find_written(self, key: PatientKey, resource_type: str) -> dict[tuple[UUID, str], str]:
+        """Give (screening id, row's key) → the EHR's id of what a patient's chart has from here; decrypts nothing."""
+        columns = (approvals.c.screening_id, table.c.key, table.c.resource_id)
+        rows = self._connection.execute(
+            select(*columns)
+            .join(approvals, approvals.c.id == table.c.approval_id)
+            .where(is_patient(approvals, key), table.c.resource_type == resource_type, table.c.resource_id.is_not(None))
+        )
+        return {(screening_id, name): resource_id for screening_id, name, resource_id in rows}
+
     def _unfinished(self, *where: ColumnElement[bool]) -> tuple[LedgerRow, ...]:
         rows = self._connection.execute(
             select(table)

@@ -187,6 +187,17 @@ def test_unfinished_rows_are_found_by_patient_and_by_age(units: Units) -> None:
         assert unit.ledger.unfinished("clinic", NOW) == ()
 
 
+def test_what_the_chart_has_from_here_is_found_by_patient_and_type(units: Units) -> None:
+    approval, rows = _sign(units, 3)
+    _put(units, rows[0], state=RowState.WRITTEN, resource_id="obs-1")
+    _put(units, rows[1], state=RowState.REFUSED)
+    with units.read() as unit:
+        found = unit.ledger.find_written(PATIENT, rows[0].resource_type)
+        assert found == {(approval.screening_id, rows[0].key): "obs-1"}
+        assert unit.ledger.find_written(PATIENT, "DocumentReference") == {}
+        assert unit.ledger.find_written(replace(PATIENT, patient_id="another"), rows[0].resource_type) == {}
+
+
 def test_a_key_stands_once_in_an_approval(units: Units) -> None:
     approval, _ = _sign(units)
     with units.write() as unit, pytest.raises(AlreadyExists):
