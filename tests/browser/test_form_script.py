@@ -187,3 +187,17 @@ def test_a_new_launch_goes_on_with_the_draft(chromium: Browser, site: Site) -> N
         second.page.get_by_role("link", name="Continue").click()
 
         assert second.option("phq9-1", 2).is_checked()
+
+
+def test_a_form_that_was_asked_about_goes_on_counting_so_that_a_change_there_is_saved(desk: Desk) -> None:
+    desk.launch_form()
+    for key in "123":
+        desk.page.keyboard.press(key)
+    desk.wait_for_saves("3 answers saved")
+    desk.page.get_by_role("button", name="Finish and review").click()
+    desk.page.locator("#incomplete").wait_for()
+    desk.option("phq9-1", 3).click()
+    desk.page.locator("#q-phq9-1 [data-state]").get_by_text("Saved").wait_for()
+    desk.wait_for_saves("3 answers saved")
+
+    assert codes(desk)["phq9-1"] == code_of("phq9-1", 3)
