@@ -26,16 +26,17 @@ _POINTS: Final = "{score}"
 
 
 def parse_site_instrument(body: bytes, *, instrument_id: str | None = None) -> Instrument:
-    """Parse an instrument Bundle, or a bare R4 Questionnaire after its check; `instrument_id` replaces its own id.
+    """Check and parse an instrument Bundle, or a bare R4 Questionnaire; `instrument_id` replaces the latter's own id.
 
     Raises: MalformedJson; MalformedInstrument naming the first element that speaks against it.
     """
     value = parse_json_strict(body)
+    for questionnaire in _find_questionnaires(value):
+        for issue in check_questionnaire(questionnaire):
+            if issue.severity is Severity.ERROR:
+                raise MalformedInstrument(issue.expression, f"{issue.text} ({issue.code})")
     if value.get("resourceType") != "Questionnaire":
         return parse_instrument(body)
-    for issue in check_questionnaire(value):
-        if issue.severity is Severity.ERROR:
-            raise MalformedInstrument(issue.expression, f"{issue.text} ({issue.code})")
     return _build(Element(value, "Questionnaire", MalformedInstrument), instrument_id)
 
 

@@ -170,9 +170,10 @@ def test_conditions_in_a_circle_are_told_of_a_site_own_form(body: bytes, tmp_pat
     assert "enabled by its own answer" in result.output
 
 
-def test_conditions_in_a_circle_refuse_a_questionnaire_and_never_hang_the_score() -> None:
-    with pytest.raises(MappingError, match="cyclic-enable-when"):
-        parse_site_instrument(cyclic_questionnaire())
+def test_conditions_in_a_circle_refuse_a_site_own_form_and_never_hang_a_score() -> None:
+    for body in (cyclic_questionnaire(), cyclic_bundle()):
+        with pytest.raises(MappingError, match="cyclic-enable-when"):
+            parse_site_instrument(body)
     instrument = parse_instrument(cyclic_bundle())
     answers = parse_response(whole("phq-a"), instrument)
     assert {issue.code for issue in answers.issues} == {"disabled-item"}
