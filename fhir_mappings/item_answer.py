@@ -25,6 +25,8 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 def parse_answer_text(item: Item, text: str) -> tuple[AnswerValue, ...]:
     """Read an item's answer from a page's text. Raises: UnknownOption; UnfitAnswer naming the item."""
+    if item.is_single_choice:
+        return (item.get_option(text).coding,)
     if len(text) > LONGEST_TEXT or _CONTROL.search(text):
         raise UnfitAnswer(item.link_id, f"longer than {LONGEST_TEXT} characters, or with control characters")
     lines = [line.strip() for line in text.splitlines()] if item.repeats else [text.strip()]

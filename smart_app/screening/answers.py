@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from fhir_mappings.age_fit import limit_to_age
-from fhir_mappings.answers import Answer, Answers, AnswerStatus
-from fhir_mappings.errors import MappingError
+from fhir_mappings.answers import Answer, Answers, AnswerStatus, keep_enabled
 from fhir_mappings.instrument import Instrument
 from fhir_mappings.r4 import parse_partial_date_time
 from fhir_mappings.scores import PatientFacts, ScoreReport
@@ -15,6 +15,7 @@ from smart_app.library import Library
 from smart_app.model.identity import PatientIdentity
 from smart_app.model.screening import SavedStatus, Screening
 from smart_app.screening.errors import NoSuchInstrument
+from smart_app.screening.typed_answers import find_fixed, read_saved
 from smart_app.screening.wording import find_birth_day, say_carried
 from smart_app.services import Services
 
@@ -42,7 +43,7 @@ def current_answers(instrument: Instrument, screening: Screening, zone: ZoneInfo
 
     ``zone`` is that of the times at which carried answers were given.
     """
-    answers: dict[str, Answer] = {}
+    answers: dict[str, Answer] = dict(find_fixed(instrument))
     for link_id, saved in screening.current_answers().items():
         item = instrument.by_link_id.get(link_id)
         if item is None:
@@ -50,18 +51,16 @@ def current_answers(instrument: Instrument, screening: Screening, zone: ZoneInfo
         if saved.status is SavedStatus.DECLINED:
             answers[link_id] = Answer(link_id=link_id, status=AnswerStatus.DECLINED, at=saved.saved_at)
             continue
-        try:
-            option = item.get_option(saved.code or "")
-        except MappingError:
-            continue
-        answers[link_id] = Answer(
-            link_id=link_id,
-            status=AnswerStatus.ANSWERED,
-            coding=option.coding,
-            at=saved.saved_at,
-            carried_from=None if saved.carried is None else say_carried(saved.carried, zone),
-        )
+        answer = read_saved(item, saved)
+        if answer is not None:
+            carried_from = None if saved.carried is None else say_carried(saved.carried, zone)
+            answers[link_id] = replace(answer, carried_from=carried_from)
     return answers
+
+
+def enabled_answers(instrument: Instrument, screening: Screening, zone: ZoneInfo = _UTC) -> Answers:
+    """Give the current answers without those of items that the others do not enable: such an answer is kept aside."""
+    return keep_enabled(instrument.items, current_answers(instrument, screening, zone))
 
 
 def score_screening(

@@ -21,6 +21,15 @@ class UnknownOption(AppError):
     http_status = 422
 
 
+class UnfitAnswer(AppError):
+    """A save or hand-in holds an answer that its question does not take: no number, too long, past a limit."""
+
+    code = "unfit-answer"
+    title = "An answer does not fit its question"
+    remedy = "It is not saved; the other answers are. Beside the question stands what it takes."
+    http_status = 422
+
+
 class LaunchNotOpen(AppError):
     """No cookie, a wrong secret or an unknown launch: nothing is shown."""
 

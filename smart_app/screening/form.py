@@ -9,13 +9,14 @@ from uuid import UUID
 
 from fhir_mappings.answers import Answers, is_enabled
 from fhir_mappings.instrument import Instrument, Item
+from fhir_mappings.item_answer import format_answer_text
 from smart_app.access import event, get_screening, permitted
 from smart_app.chart import Chart
 from smart_app.model.audit import AuditAction
 from smart_app.model.moves import IllegalMove
 from smart_app.model.rights import Right
-from smart_app.model.screening import SavedStatus, Screening, ScreeningState
-from smart_app.screening.answers import current_answers, get_instrument
+from smart_app.model.screening import SavedAnswer, SavedStatus, Screening, ScreeningState
+from smart_app.screening.answers import enabled_answers, get_instrument
 from smart_app.screening.carrying import SOURCES, find_offers
 from smart_app.screening.context import get_chart
 from smart_app.screening.drafts import is_too_old, stop_old_drafts
@@ -24,6 +25,7 @@ from smart_app.screening.form_words import say_giving, say_progress, say_risk_no
 from smart_app.screening.forms import DECLINED, PostedForm
 from smart_app.screening.frame import audit_shown, frame_with
 from smart_app.screening.starting import say_warnings
+from smart_app.screening.typed_answers import build_field, build_truths
 from smart_app.screening.views import FormView, HandInResult, ItemView, OptionView
 from smart_app.screening.wording import say_points
 from smart_app.services import Acting, Services
@@ -60,9 +62,10 @@ def view_form(app: Services, who: Acting, screening_id: UUID, *, device: str | N
 def view_hand_in(app: Services, who: Acting, screening_id: UUID, posted: PostedForm, result: HandInResult) -> FormView:
     """Show the form again as it was sent, with what must be answered first."""
     view = view_form(app, who, screening_id, device=posted.device)
+    items = get_instrument(app.library, view.instrument_id).by_link_id
     return replace(
         view,
-        items=tuple(_as_posted(item, posted.codes.get(item.link_id, "")) for item in view.items),
+        items=tuple(_as_posted(items[item.link_id], item, posted.codes.get(item.link_id, "")) for item in view.items),
         missing=result.missing,
         differences=result.differences,
     )
@@ -72,7 +75,7 @@ def _build_form(
     app: Services, who: Acting, chart: Chart, screening: Screening, alerts: Sequence[Alert], *, device: str
 ) -> FormView:
     instrument = get_instrument(app.library, screening.instrument_id)
-    answers = current_answers(instrument, screening)
+    answers = enabled_answers(instrument, screening)
     return FormView(
         frame=frame_with(app, who, chart, alerts),
         screening_id=screening.id,
@@ -104,18 +107,19 @@ def _build_items(
     views: list[ItemView] = []
     unscored_seen = False
     for item in instrument.items:
-        if not item.options:
+        if not item.is_given:
             continue
         saved = screening.current(item.link_id)
         status = "blank" if saved is None or saved.status is SavedStatus.CLEARED else str(saved.status)
-        heading = "" if item.scored or unscored_seen else "Not part of the score"
+        heading = "" if item.scored or unscored_seen or not instrument.scores else "Not part of the score"
+        text = saved.code or "" if saved is not None and status == SavedStatus.ANSWERED else _start_with(item, saved)
         unscored_seen = unscored_seen or not item.scored
         views.append(
             ItemView(
                 link_id=item.link_id,
                 number=item.number,
                 text=item.text,
-                options=_build_options(item, saved.code if status == SavedStatus.ANSWERED and saved else None),
+                options=_build_options(item, text),
                 may_decline=item.may_decline,
                 status=status,
                 saved=say_saved(saved, who.now, app.rules.zone),
@@ -123,13 +127,20 @@ def _build_items(
                 enabled=is_enabled(item, answers),
                 scored=item.scored,
                 unscored_heading=heading,
+                headings=item.headings,
+                field=build_field(item, text),
             )
         )
     return tuple(views)
 
 
-def _build_options(item: Item, chosen: str | None) -> tuple[OptionView, ...]:
-    return tuple(
+def _start_with(item: Item, saved: SavedAnswer | None) -> str:
+    """Give what the author has an item start with, as long as nothing was ever saved for it."""
+    return format_answer_text(item, item.initial) if saved is None else ""
+
+
+def _build_options(item: Item, chosen: str) -> tuple[OptionView, ...]:
+    return build_truths(item, chosen) or tuple(
         OptionView(
             code=option.coding.code,
             label=option.text,
@@ -140,8 +151,8 @@ def _build_options(item: Item, chosen: str | None) -> tuple[OptionView, ...]:
     )
 
 
-def _as_posted(item: ItemView, code: str) -> ItemView:
+def _as_posted(asked: Item, item: ItemView, code: str) -> ItemView:
     """Keep what the page sent, also where it was not saved: nothing typed is lost."""
     status = DECLINED if code == DECLINED else "answered" if code else "blank"
     options = tuple(replace(option, chosen=option.code == code) for option in item.options)
-    return replace(item, status=status, options=options)
+    return replace(item, status=status, options=options, field=build_field(asked, "" if code == DECLINED else code))

@@ -13,7 +13,7 @@ from fhir_mappings.instrument import Instrument, Item
 from fhir_mappings.scores import Score
 from smart_app.model.alert import Alert
 from smart_app.model.screening import Giving, SavedAnswer, SavedStatus, Screening
-from smart_app.screening.answers import current_answers, score_screening
+from smart_app.screening.answers import enabled_answers, score_screening
 from smart_app.screening.wording import say_figure, say_time
 from smart_app.services import Services
 
@@ -79,16 +79,16 @@ def say_saved(saved: SavedAnswer | None, now: datetime, zone: ZoneInfo) -> str:
 
 def say_progress(instrument: Instrument, screening: Screening) -> Progress:
     """Count items with an answer or a refusal among those that are asked."""
-    answers = current_answers(instrument, screening)
-    asked = [item for item in instrument.items if item.options and is_enabled(item, answers)]
+    answers = enabled_answers(instrument, screening)
+    asked = [item for item in instrument.items if item.is_given and is_enabled(item, answers)]
     answered = sum(item.link_id in answers for item in asked)
     return Progress(answered=answered, count=len(asked), progress=f"{answered} of {len(asked)} answered")
 
 
 def find_not_asked(instrument: Instrument, screening: Screening) -> tuple[str, ...]:
     """Give the linkIds of the items that the answers given so far do not call for."""
-    answers = current_answers(instrument, screening)
-    return tuple(item.link_id for item in instrument.items if item.options and not is_enabled(item, answers))
+    answers = enabled_answers(instrument, screening)
+    return tuple(item.link_id for item in instrument.items if item.is_given and not is_enabled(item, answers))
 
 
 def say_total(app: Services, instrument: Instrument, screening: Screening) -> str:

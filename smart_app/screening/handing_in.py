@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from fhir_mappings.answers import is_enabled
-from fhir_mappings.errors import MappingError
 from fhir_mappings.instrument import Instrument, Item
 from smart_app.access import LaunchIdle, event, get_screening, permitted
 from smart_app.errors import AppError
@@ -15,12 +15,13 @@ from smart_app.model.launch_session import SessionStanding
 from smart_app.model.rights import Right
 from smart_app.model.saving import IncomingAnswer, knows_what_stands
 from smart_app.model.screening import REVIEWABLE, SavedAnswer, SavedStatus, Screening
-from smart_app.screening.answers import current_answers, get_instrument
+from smart_app.screening.answers import enabled_answers, get_instrument
 from smart_app.screening.forms import DECLINED, PostedForm
 from smart_app.screening.opening import open_alerts, open_for_unsaved
 from smart_app.screening.saving import apply_saves, find_refusal, get_own, on_what_stands, refuse, sort_incoming
+from smart_app.screening.typed_answers import complete_text
 from smart_app.screening.views import Difference, HandInResult, Missing
-from smart_app.screening.wording import say_answer, say_moment
+from smart_app.screening.wording import say_answer, say_moment, say_text
 from smart_app.services import Acting, Services
 
 if TYPE_CHECKING:
@@ -55,6 +56,10 @@ def _hand_in(
             return HandInResult(handed_in=True, missing=(), differences=(), alerts_opened=0), None
         screening = get_own(who, unit, screening_id)
         instrument = get_instrument(app.library, screening.instrument_id)
+        codes = {
+            link_id: complete_text(instrument, link_id, text, app.rules.zone) for link_id, text in posted.codes.items()
+        }
+        posted = replace(posted, codes=codes)
         over = find_refusal(app, screening, who.now)
         if over is not None:
             sent = [_incoming(screening, link_id, posted, 0) for link_id in posted.codes]
@@ -112,7 +117,7 @@ def compare_with_saved(
     """
     incoming: list[IncomingAnswer] = []
     differing: list[Item] = []
-    known = {item.link_id for item in instrument.items if item.options}
+    known = {item.link_id for item in instrument.items if item.is_given}
     for link_id in (*known, *(other for other in posted.codes if other not in known)):
         code = posted.codes.get(link_id, "")
         saved = screening.current(link_id)
@@ -135,7 +140,7 @@ def compare_with_saved(
 
 def find_missing(instrument: Instrument, screening: Screening) -> tuple[Missing, ...]:
     """Give the items that are asked and have neither an answer nor a refusal."""
-    answers = current_answers(instrument, screening)
+    answers = enabled_answers(instrument, screening)
     return tuple(
         Missing(link_id=item.link_id, number=item.number, text=item.text, risk=item.risk)
         for item in instrument.required_items
@@ -202,7 +207,4 @@ def _say_posted(item: Item, code: str) -> str:
         return "Not answered"
     if code == DECLINED:
         return "Declined to answer"
-    try:
-        return item.get_option(code).text
-    except MappingError:
-        return "An answer that this item does not offer"
+    return say_text(item, code)

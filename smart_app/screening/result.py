@@ -12,7 +12,7 @@ from smart_app.chart import Chart
 from smart_app.model.alert import ActionKind, Alert, Assessment
 from smart_app.model.screening import Screening
 from smart_app.screening.alert_view import DONE, describe_assessment, say_state_for_note
-from smart_app.screening.answers import current_answers, score_screening
+from smart_app.screening.answers import enabled_answers, score_screening
 from smart_app.screening.series import build_administration, measure_changes
 from smart_app.screening.wording import say_answer, say_stamp
 from smart_app.services import Acting, Services
@@ -36,7 +36,7 @@ def build_result(
     is_open = any(alert.is_open for alert in alerts)
     return ScreeningResult(
         instrument=instrument,
-        answers=current_answers(instrument, screening, app.rules.zone),
+        answers=enabled_answers(instrument, screening, app.rules.zone),
         report=report,
         administration=administration,
         patient=Subject(

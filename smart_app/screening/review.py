@@ -108,7 +108,7 @@ def _say_when(app: Services, who: Acting, administration: Administration) -> str
 
 def _build_answers(app: Services, who: Acting, material: Material) -> tuple[AnswerRow, ...]:
     """Give risk items that are flagged or were, then other notable ones, then the rest in printed order."""
-    rows = [_build_row(app, who, material, item) for item in material.instrument.items if item.options]
+    rows = [_build_row(app, who, material, item) for item in material.instrument.items if item.is_given]
     return tuple(sorted(rows, key=lambda row: (not row.risk, not row.notable)))
 
 

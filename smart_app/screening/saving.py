@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from fhir_mappings.errors import MappingError
+from fhir_mappings.errors import UnfitAnswer as Unfit
 from fhir_mappings.instrument import Instrument
+from fhir_mappings.item_answer import parse_answer_text
 from smart_app.access import NotThisPatient, event, get_screening, permitted
 from smart_app.errors import AppError
 from smart_app.model.alert import Alert
@@ -22,9 +24,10 @@ from smart_app.model.saving import IncomingAnswer, SaveKind, save_answer
 from smart_app.model.screening import SavedStatus, Screening, ScreeningState
 from smart_app.screening.answers import get_instrument
 from smart_app.screening.drafts import is_too_old
-from smart_app.screening.errors import DraftTooOld, RiskAnswerNotSaved, UnknownItem, UnknownOption
+from smart_app.screening.errors import DraftTooOld, RiskAnswerNotSaved, UnfitAnswer, UnknownItem, UnknownOption
 from smart_app.screening.form_words import find_not_asked, say_progress, say_risk_notice, say_saved, say_total
 from smart_app.screening.opening import keep_on_alerts, open_alerts, open_for_unsaved
+from smart_app.screening.typed_answers import complete_saves
 from smart_app.screening.views import SavedView, SaveReport
 from smart_app.services import Acting, Services
 from smart_app.storage.errors import AlreadyExists, StaleVersion
@@ -41,8 +44,8 @@ def save_answers(app: Services, who: Acting, screening_id: UUID, incoming: Seque
     """Save a batch. What is valid is saved even when another of the batch is not; then the fault is raised.
 
     A form that is over saves nothing; its risk answers are kept on their alerts, and RiskAnswerNotSaved says so.
-    Raises: UnknownItem, UnknownOption (naming the linkId), IllegalMove, DraftTooOld, RiskAnswerNotSaved, StaleVersion,
-    NotThisPatient.
+    Raises: UnknownItem, UnknownOption, UnfitAnswer (naming the linkId), IllegalMove, DraftTooOld, RiskAnswerNotSaved,
+    StaleVersion, NotThisPatient.
     """
     with permitted(app, who, Right.ENTER, even_idle=True):
         instrument, screening, saves, opened, fault = on_what_stands(lambda: _save(app, who, screening_id, incoming))
@@ -66,7 +69,7 @@ def _save(
     with app.units.write() as unit:
         screening = get_own(who, unit, screening_id)
         instrument = get_instrument(app.library, screening.instrument_id)
-        good, fault = sort_incoming(instrument, incoming)
+        good, fault = sort_incoming(instrument, complete_saves(instrument, incoming, app.rules.zone))
         over = find_refusal(app, screening, who.now)
         if over is not None:
             return instrument, screening, (), (), refuse(app, who, unit, instrument, screening, incoming=good, why=over)
@@ -126,18 +129,21 @@ def refuse(
 
 def sort_incoming(
     instrument: Instrument, incoming: Sequence[IncomingAnswer]
-) -> tuple[list[IncomingAnswer], UnknownItem | UnknownOption | None]:
+) -> tuple[list[IncomingAnswer], AppError | None]:
     """Part the saves that fit the instrument from the first one that does not."""
     good: list[IncomingAnswer] = []
-    fault: UnknownItem | UnknownOption | None = None
+    fault: AppError | None = None
     for answer in incoming:
         item = instrument.by_link_id.get(answer.link_id)
-        if item is None or not item.options:
+        if item is None or not item.is_given:
             fault = fault or UnknownItem(field=_safe_field(answer.link_id))
             continue
         if answer.status is SavedStatus.ANSWERED:
             try:
-                item.get_option(answer.code or "")
+                parse_answer_text(item, answer.code or "")
+            except Unfit:
+                fault = fault or UnfitAnswer(field=item.link_id)
+                continue
             except MappingError:
                 fault = fault or UnknownOption(field=item.link_id)
                 continue

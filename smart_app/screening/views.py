@@ -192,11 +192,35 @@ class OptionView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FieldView:
+    """The field of an item that is not answered by one option alone.
+
+    ``kind``: boxes (several options), open (one option, or words), area (lines or long words), quantity, moment (date
+    and time), number, date, time or text. ``saved``: all that stands in it, as one text. ``second``: the unit's code
+    or the time. ``chosen``: codes of options. ``other``: words beside the options, None where only options count.
+    """
+
+    kind: str
+    saved: str
+    value: str
+    second: str
+    chosen: tuple[str, ...]
+    other: str | None
+    units: tuple[tuple[str, str], ...]
+    least: str
+    most: str
+    longest: int | None
+    whole: bool
+    hint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ItemView:
     """One item of the form. ``version`` is what the page has seen, and goes back with a save.
 
     ``status``: answered, declined or blank; ``saved`` its words ("Saved 10:33", "Not answered"). ``unscored_heading``
     is "Not part of the score" on the first such item, "" elsewhere. ``enabled`` False: greyed out until it applies.
+    ``headings``: group titles and texts that stand before it. ``field``: None where one option is chosen.
     """
 
     link_id: str
@@ -210,6 +234,8 @@ class ItemView:
     enabled: bool
     scored: bool
     unscored_heading: str
+    headings: tuple[str, ...] = ()
+    field: FieldView | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

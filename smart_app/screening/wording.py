@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 
 from fhir_mappings.errors import MappingError
 from fhir_mappings.instrument import Cutoff, Item, Points
+from fhir_mappings.item_answer import parse_answer_text, say_values
 from fhir_mappings.r4 import PartialDateTime, Precision, parse_partial_date_time
 from fhir_mappings.score_definition import UNBOUNDED
 from fhir_mappings.scores import Score
-from fhir_mappings.wording import describe_ages
+from fhir_mappings.wording import UNASKED_RISK, describe_ages
 from smart_app.model.screening import Carried, SavedAnswer, SavedStatus
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -132,11 +133,13 @@ def say_screen(score: Score) -> str:
         return "" if score.established else "Range and screen not established at this age"
     if score.is_level:
         if score.positive is None:
+            if score.unasked:
+                return f"Screen not known: {UNASKED_RISK}"
             return "Screen not known" if score.established else "Screen not established at this age"
         return "Screens positive" if score.positive else "Screens negative"
     cutoff = say_cutoffs(score.cutoffs)
     if score.positive is None:
-        why = "incomplete" if score.value is None or score.missing_rule else "the sex is not known"
+        why = UNASKED_RISK if score.unasked else "incomplete" if score.value is None or score.missing_rule else "the sex is not known"
         return f"Screen not known: {why} ({cutoff})"
     if score.positive:
         word, bound = ("at most", score.bounds[1]) if score.cutoffs[0].or_fewer else ("at least", score.bounds[0])
@@ -167,7 +170,12 @@ def say_answer(item: Item, saved: SavedAnswer | None) -> str:
         return "Not answered"
     if saved.status is SavedStatus.DECLINED:
         return "Declined to answer"
-    option = item.by_code.get(saved.code or "")
-    if option is None:
+    return say_text(item, saved.code or "")
+
+
+def say_text(item: Item, text: str) -> str:
+    """Give what a page sent for an item in the instrument's words, with its points."""
+    try:
+        return say_values(item, parse_answer_text(item, text))
+    except MappingError:
         return "An answer that this item does not offer"
-    return option.text if option.weight is None else f"{option.text} ({say_points(option.weight)})"

@@ -7,6 +7,7 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
+from fhir_mappings.item_answer import LONGEST_TEXT, OTHER
 from smart_app.model.saving import IncomingAnswer
 from smart_app.model.screening import SavedStatus
 from smart_app.screening.errors import InvalidField
@@ -18,6 +19,11 @@ _KEEP = "keep."
 _KEEP_SEEN = "keep_seen."
 _MOST_ANSWERS = 200
 _LONGEST = 200
+# Parts of an answer that stand in fields of their own: the unit of a number, the time of a day, words beside options.
+_UNIT = "unit."
+_CLOCK = "clock."
+_OTHER = "other."
+_MANY = "many."
 _LARGEST = 1_000_000
 
 
@@ -39,7 +45,7 @@ def _parse_save(values: Mapping[str, Any], device: str) -> IncomingAnswer:
     return IncomingAnswer(
         link_id=_text(values, "link_id"),
         status=status,
-        code=_text(values, "code") if status is SavedStatus.ANSWERED else None,
+        code=_text(values, "code", LONGEST_TEXT) if status is SavedStatus.ANSWERED else None,
         device=device,
         sequence=parse_number(values.get("sequence"), "sequence"),
         seen_version=parse_number(values.get("seen_version"), "seen_version"),
@@ -55,7 +61,8 @@ def parse_form(form: MultiDict[str, str]) -> PostedForm:
     seen = {
         name.removeprefix(_SEEN): parse_number(value, "seen") for name, value in form.items() if name.startswith(_SEEN)
     }
-    sent = {name.removeprefix(ITEM): value for name, value in form.items() if name.startswith(ITEM)}
+    named = [name.partition(".")[2] for name in form if name.startswith((ITEM, _OTHER))]
+    sent = {link_id: _join_parts(form, link_id) for link_id in dict.fromkeys(named)}
     keep = {name.removeprefix(_KEEP): value for name, value in form.items() if name.startswith(_KEEP)}
     if len(seen) > _MOST_ANSWERS or any(choice not in {"saved", "posted"} for choice in keep.values()):
         raise InvalidField(field="form")
@@ -72,6 +79,23 @@ def parse_form(form: MultiDict[str, str]) -> PostedForm:
             if name.startswith(_KEEP_SEEN)
         },
     )
+
+
+def _join_parts(form: MultiDict[str, str], link_id: str) -> str:
+    """Give an item's answer as one text, as our script sends it: its lines, unit, time and further words."""
+    values = [value.replace("\r\n", "\n").strip() for value in form.getlist(ITEM + link_id)]
+    if DECLINED in values:
+        return DECLINED
+    text = "\n".join(value for value in values if value)
+    other = form.get(_OTHER + link_id, "").replace("\r\n", "\n").strip()
+    if other:
+        several = form.get(_MANY + link_id) is not None
+        text = "\n".join([*([text] if text and several else []), *(OTHER + line for line in other.split("\n"))])
+    if text and (clock := form.get(_CLOCK + link_id, "")):
+        text = f"{text}T{clock}"
+    if text and (unit := form.get(_UNIT + link_id, "")):
+        text = f"{text} {unit}"
+    return text
 
 
 def saves_of(posted: PostedForm) -> tuple[IncomingAnswer, ...]:
@@ -97,9 +121,9 @@ def _mapping(value: object, field: str) -> Mapping[str, Any]:
     return value
 
 
-def _text(values: Mapping[str, Any], field: str) -> str:
+def _text(values: Mapping[str, Any], field: str, longest: int = _LONGEST) -> str:
     value = values.get(field)
-    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST:
+    if not isinstance(value, str) or not 0 < len(value) <= longest:
         raise InvalidField(field=field)
     return value
 

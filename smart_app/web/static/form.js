@@ -6,15 +6,42 @@ const form = document.getElementById("form");
 const device = form.elements.device.value;
 const token = form.elements.csrf_token.value;
 const questions = [...form.querySelectorAll(".question")].map((row) => ({
-  row, link: row.dataset.link, number: row.dataset.number, radios: [...row.querySelectorAll("input[type=radio]")],
-  seen: row.querySelector("input[type=hidden]"), value: "", saved: "", busy: false, failed: "", conflict: null,
+  row, link: row.dataset.link, number: row.dataset.number, typed: row.querySelector("[data-text], [data-other], [data-option]") !== null,
+  radios: [...row.querySelectorAll("input[type=radio]")], seen: row.querySelector("input[name^='seen.']"), told: "", value: "", saved: "", busy: false, failed: "", conflict: null,
 }));
 const undo = [];
 let sequence = Number(form.elements.sequence.value), current = null, keysOn = true, leaving = false, pointing = false, toldAt = 0, telling = 0;
 
-const value = (question) => (question.radios.find((radio) => radio.checked) || { value: "" }).value;
+const value = (question) => (question.typed ? written(question.row) : (question.radios.find((radio) => radio.checked) || { value: "" }).value);
 const part = (id) => document.getElementById(id).content.cloneNode(true);
 const unsaved = (question) => question.busy || question.value !== question.saved;
+
+// An answer that is not one option, as one text: the server joins the fields of a posted form in the same way.
+function written(row) {
+  const find = (name) => row.querySelector(`[data-${name}]`);
+  const text = find("text"), other = find("other"), clock = find("clock"), unit = find("unit"), decline = find("decline");
+  if (decline && decline.checked) return "declined";
+  const chosen = [...row.querySelectorAll("[data-option]:checked")].map((option) => option.value);
+  const lines = other && other.value.trim() ? other.value.trim().split("\n").map((line) => `other:${line}`) : [];
+  if (!text) return (row.querySelector("input[name^='many.']") || !lines.length ? [...chosen, ...lines] : lines).join("\n");
+  const answer = text.value.trim();
+  if (answer && clock && clock.value) return `${answer}T${clock.value}`;
+  return answer && unit ? `${answer} ${unit.value}` : answer;
+}
+
+function fill(row, answer) {
+  const find = (name) => row.querySelector(`[data-${name}]`);
+  const text = find("text"), other = find("other"), clock = find("clock"), unit = find("unit"), decline = find("decline");
+  const lines = answer === "declined" ? [] : answer.split("\n");
+  if (decline) decline.checked = answer === "declined";
+  row.querySelectorAll("[data-option]").forEach((option) => { option.checked = lines.includes(option.value); });
+  if (other) other.value = lines.filter((line) => line.startsWith("other:")).map((line) => line.slice(6)).join("\n");
+  if (!text) return;
+  const space = unit ? lines.join("").indexOf(" ") : -1;
+  text.value = clock ? lines.join("").slice(0, 10) : space < 0 ? lines.join("\n") : lines[0].slice(0, space);
+  if (clock) clock.value = lines.join("").slice(11, 16);
+  if (unit && space >= 0) unit.value = lines[0].slice(space + 1);
+}
 
 function show(question, template, words) {
   const place = question.row.querySelector("[data-state]");
@@ -25,13 +52,15 @@ function show(question, template, words) {
 }
 
 function wording(question, code) {
+  if (question.typed && code) return code === "declined" ? "“Declined to answer”" : `“${code.replaceAll("other:", "")}”`;
   const theirs = question.radios.find((radio) => radio.value === code);
   return theirs ? `“${theirs.nextSibling.textContent.trim()}”` : "no answer"; // the words of the option, without its points
 }
 
 function choose(question, code) {
-  question.radios.forEach((radio) => { radio.checked = radio.value === code; });
-  question.value = code;
+  if (question.typed) fill(question.row, code);
+  else question.radios.forEach((radio) => { radio.checked = radio.value === code; });
+  question.value = question.told = code;
 }
 
 async function save(question) {
@@ -127,7 +156,7 @@ function saves() {
 }
 
 function answer(question, code) {
-  undo.push([question, question.value]);
+  undo.push([question, question.told]);
   choose(question, code);
   question.conflict = null;
   save(question);
@@ -139,7 +168,7 @@ function makeCurrent(question, focus) {
   current = question;
   question.row.classList.add("question--current");
   if (!focus) return;
-  (question.radios.find((radio) => radio.checked) || question.radios.find((radio) => radio.value !== "declined")).focus();
+  (question.radios.find((radio) => radio.checked) || question.row.querySelector("input:not([type=hidden]):not([value=declined]), textarea, select")).focus();
   question.row.scrollIntoView({ block: "nearest" });
 }
 
@@ -165,6 +194,16 @@ function onKey(event) {
   event.preventDefault();
 }
 
+// Words and options of one answer exclude each other, unless several may be given; so do an answer and declining it.
+function onTyping(question, event) {
+  const { row } = question, field = event.target;
+  const decline = row.querySelector("[data-decline]"), other = row.querySelector("[data-other]");
+  if (decline && field !== decline && written(row) === "declined") decline.checked = false;
+  if (other && field.type === "radio") other.value = "";
+  if (field === other && other.value.trim()) row.querySelectorAll("input[type=radio]").forEach((radio) => { radio.checked = false; });
+  question.value = written(row);
+}
+
 function onClick(event) {
   const question = questions.find((one) => one.row.contains(event.target));
   if (event.target.closest("[data-retry]")) save(question);
@@ -186,12 +225,15 @@ function clock() {
 }
 
 questions.forEach((question) => {
-  const before = question.radios.find((radio) => radio.defaultChecked);
+  const before = question.typed ? { value: question.row.dataset.saved } : question.radios.find((radio) => radio.defaultChecked);
   question.value = value(question); // a browser may restore what the server never had
-  question.saved = before ? before.value : "";
+  question.saved = question.told = before ? before.value : "";
   if (Number(question.seen.value) === 0) question.saved = "";
   question.row.addEventListener("pointerdown", () => { pointing = true; makeCurrent(question); });
-  question.radios.forEach((radio) => radio.addEventListener("change", () => {
+  if (question.typed) {
+    question.row.addEventListener("input", (event) => onTyping(question, event));
+    question.row.addEventListener("change", (event) => { onTyping(question, event); answer(question, question.value); });
+  } else question.radios.forEach((radio) => radio.addEventListener("change", () => {
     answer(question, radio.value);
     makeCurrent(pointing && questions[questions.indexOf(question) + 1] || question); // the next number key is for the next
   }));
