@@ -89,8 +89,8 @@ def check_note_facts(text: str, result: ScreeningResult) -> tuple[Issue, ...]:
     ]
     facts += [(f"note.item({item.number})", _risk_line(result, item)) for item in _risk_items(result)]
     facts += [("note.age", line) for line in find_age_lines(result)]
-    if not result.instrument.asks_about_suicide:
-        facts.append(("note.suicide", _NOT_ASKED))
+    if result.instrument.suicide_notice:
+        facts.append(("note.suicide", result.instrument.suicide_notice))
     return tuple(
         Issue(
             severity=Severity.ERROR,
@@ -101,9 +101,6 @@ def check_note_facts(text: str, result: ScreeningResult) -> tuple[Issue, ...]:
         for expression, line in facts
         if _flat(line) not in held
     )
-
-
-_NOT_ASKED: Final = "Suicide not asked."
 
 
 def _flat(text: str) -> str:
@@ -126,8 +123,8 @@ def _summary(result: ScreeningResult) -> Iterator[str]:
         asks_difficulty = item.coding is not None and (item.coding.system, item.coding.code) == _DIFFICULTY
         if asks_difficulty and find_status(result.answers, item.link_id) is AnswerStatus.ANSWERED:
             yield f"Difficulty: {describe_answer(item, result.answers).lower()}."
-    if not result.instrument.asks_about_suicide:
-        yield _NOT_ASKED
+    if result.instrument.suicide_notice:
+        yield result.instrument.suicide_notice
 
 
 def _find_action_lines(result: ScreeningResult) -> Iterator[str]:
@@ -202,7 +199,13 @@ def _changes(result: ScreeningResult) -> Iterator[str]:
 
 
 def _risk_items(result: ScreeningResult) -> list[Item]:
-    return [item for item in result.instrument.items if item.risk and is_enabled(item, result.answers)]
+    """Give the risk items that were asked, and those that are not asked any more of which an alert stands."""
+    told = {flag.link_id for flag in result.report.alerts} | {alert.link_id for alert in result.alerts}
+    return [
+        item
+        for item in result.instrument.items
+        if item.risk and (is_enabled(item, result.answers) or item.link_id in told)
+    ]
 
 
 def _risk(result: ScreeningResult) -> Iterator[str]:
@@ -220,9 +223,12 @@ def _risk(result: ScreeningResult) -> Iterator[str]:
 
 
 def _risk_line(result: ScreeningResult, item: Item) -> str:
-    said = describe_answer(item, result.answers)
+    given = {**result.unasked, **result.answers}
+    said = describe_answer(item, given)
+    if not is_enabled(item, result.answers):
+        said += ", where this item was not asked"
     if any(flag.link_id == item.link_id for flag in result.report.alerts):
-        known = "" if find_status(result.answers, item.link_id) is AnswerStatus.ANSWERED else " Risk not known."
+        known = "" if find_status(given, item.link_id) is AnswerStatus.ANSWERED else " Risk not known."
         return f"RISK ITEM {item.number}: {said}.{known}"
     return f"Item {item.number}: {said}. This answer is not an assessment of risk."
 

@@ -3,7 +3,7 @@
 The clinician's identity, the time and every id are arguments; nothing here reads a clock.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from fhir_mappings.administration import Administration, Party
@@ -55,7 +55,8 @@ class ScreeningResult:
     """A handed-in screening before it is signed.
 
     `encounter` is that of the signature ("Encounter/5"); `answered_encounter` that of the answers where it differs.
-    `changes` holds one ChangeReport per score that has one.
+    `changes` holds one ChangeReport per score that has one. `unasked`: answers to items that the others do not enable;
+    none of them goes into the response, and what they tell of risk stands in the note.
     """
 
     instrument: Instrument
@@ -68,6 +69,7 @@ class ScreeningResult:
     alerts: tuple[AlertSummary, ...] = ()
     changes: tuple[ChangeReport, ...] = ()
     comment: str | None = None
+    unasked: Answers = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,8 @@ class Score:
     rule by which a prorated value came about, and is shown wherever the value is. `cutoffs` are those that decide:
     several where the sex or age that they depend on is not known. `is_level`: the value is the rank of a published
     level, and is spoken of by its band alone. `established` False: band and usual
-    cut-off do not hold at the patient's age and are left out (age_fit.py).
+    cut-off do not hold at the patient's age and are left out (age_fit.py). `unasked`: linkIds of items that were not
+    asked and yet have a risk answer, so that what the others make is not the result.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Score:
     missing_rule: str | None = None
     established: bool = True
     is_level: bool = False
+    unasked: tuple[str, ...] = ()
 
     @property
     def cutoff(self) -> Cutoff | None:
@@ -71,7 +73,10 @@ class Score:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreReport:
-    """All scores of one response. `unanswered` lists required items without answer, declined ones too."""
+    """All scores of one response. `unanswered` lists required items without answer, declined ones too.
+
+    `complete`: all that was asked is answered, and no risk was told where nothing was asked.
+    """
 
     instrument_id: str
     canonical: str

@@ -42,26 +42,32 @@ def score_answers(
     the site has switched on missing-item rules that are not the author's own. `unasked`: answers to items that the
     others do not enable, in which only risk is looked for, as in those among `answers`. One Issue per answer that is
     none of the item's options (it counts as unanswered), per value that a rule filled in, and per expression that
-    can't be evaluated. Pure.
+    can't be evaluated. A risk answer where nothing was asked contradicts the others: no score of that item is known,
+    and none is negative. Pure.
     """
     answers, aside = _part(instrument, answers)
+    aside = {**aside, **(unasked or {})}
+    flags = find_risk(instrument, answers, handed_in=handed_in, unasked=aside)
+    told = tuple(flag.link_id for flag in flags if flag.link_id in aside)
     issues: list[Issue] = []
     sums = _add_up(instrument, answers, patient, issues, handed_in=handed_in)
+    if told:
+        sums = [_leave_open(one, total, told) for one, total in zip(instrument.scores, sums, strict=True)]
     foreign = {link_id for total in sums for link_id in total.foreign}
     issues += [_foreign_answer(link_id) for link_id in sorted(foreign)]
     unanswered = find_unanswered(instrument, answers, patient.gender)
     if foreign:
         unanswered = tuple(item.link_id for item in instrument.items if item.link_id in foreign.union(unanswered))
     scores = tuple(
-        _score(instrument, definition, total, patient, prorate=prorate)
+        _score(instrument, definition, total, patient, prorate=prorate, told=told)
         for definition, total in zip(instrument.scores, sums, strict=True)
     )
     report = ScoreReport(
         instrument_id=instrument.id,
         canonical=instrument.canonical,
-        complete=not unanswered,
+        complete=not unanswered and not told,
         scores=scores,
-        alerts=find_risk(instrument, answers, handed_in=handed_in, unasked={**aside, **(unasked or {})}),
+        alerts=flags,
         unanswered=unanswered,
     )
     issues += [
@@ -120,6 +126,16 @@ def _add_up(
     ]
 
 
+def _leave_open(definition: ScoreDefinition, total: AnswerSum, told: tuple[str, ...]) -> AnswerSum:
+    """Let a score be as bad as it can where one of its items has a risk answer and was not asked."""
+    found = tuple(link_id for link_id in told if link_id in definition.item_link_ids)
+    if not found:
+        return total
+    worst = {"low": definition.range[0]} if definition.higher_is_better else {"high": definition.range[1]}
+    opened = total._replace(**worst)
+    return opened if opened.low == opened.high else opened._replace(missing=(*total.missing, *found))
+
+
 def _foreign_answer(link_id: str) -> Issue:
     return Issue(
         severity=Severity.ERROR,
@@ -139,7 +155,13 @@ def _prorated(definition: ScoreDefinition, rule: str) -> Issue:
 
 
 def _score(
-    instrument: Instrument, definition: ScoreDefinition, total: AnswerSum, patient: PatientFacts, *, prorate: bool
+    instrument: Instrument,
+    definition: ScoreDefinition,
+    total: AnswerSum,
+    patient: PatientFacts,
+    *,
+    prorate: bool,
+    told: tuple[str, ...] = (),
 ) -> Score:
     value = total.low if not total.missing else None
     missing_rule = None
@@ -157,6 +179,7 @@ def _score(
         cutoffs=deciding,
         missing_rule=missing_rule,
         is_level=definition.kind is ScoreKind.LEVEL,
+        unasked=tuple(link_id for link_id in told if link_id in total.missing),
     )
 
 

@@ -12,6 +12,7 @@ from fhir_mappings.score_definition import UNBOUNDED
 from fhir_mappings.scores import Score
 
 NOT_ESTABLISHED: Final = "range and cut-off not established at this age"
+UNASKED_RISK: Final = "a risk answer was given to an item that was not asked"
 NOT_A_DIAGNOSIS: Final = "A screening score, not a diagnosis."
 _SEXES: Final = {"male": " (men)", "female": " (women)"}
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -49,6 +50,8 @@ def describe_bounds(score: Score) -> str:
     low, high = score.bounds
     if score.is_level and not score.established:
         return "not established at this age"
+    if score.unasked:
+        return UNASKED_RISK
     if score.is_level or score.bounds == UNBOUNDED:
         return "not all items answered"
     return f"not all items answered, between {low} and {high} of {score.range[1]}"

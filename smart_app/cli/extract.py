@@ -102,6 +102,7 @@ def _sign(instrument: Instrument, parsed: ParsedResponse, signing: Signing, dige
         encounter=encounter,
         answered_encounter=parsed.encounter,
         alerts=tuple(AlertSummary(link_id=flag.link_id, state="open") for flag in report.alerts),
+        unasked=parsed.unasked,
     )
     return SignedResult(
         instrument=unsigned.instrument,
@@ -112,6 +113,7 @@ def _sign(instrument: Instrument, parsed: ParsedResponse, signing: Signing, dige
         encounter=unsigned.encounter,
         answered_encounter=unsigned.answered_encounter,
         alerts=unsigned.alerts,
+        unasked=unsigned.unasked,
         signer=Signer(reference=practitioner, display=practitioner),
         signed_at=_signed_at(signing.signed_at, parsed),
         organization=_organization(signing.organization),

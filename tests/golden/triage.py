@@ -40,10 +40,12 @@ class ExpectedLevel:
 def expected_asq(given: Given) -> ExpectedLevel:
     """ASQ as handed in: a Yes, a refusal or a blank among items 1 to 4 is positive; item 5 tells how acute.
 
-    An answer to item 5 does not count where items 1 to 4 are all No, for then it is not asked.
+    Where items 1 to 4 are all No, item 5 is not asked: a No to it does not count, and a Yes contradicts them.
     """
     first_four = [given.get(f"asq-{number}") for number in (1, 2, 3, 4)]
     if first_four == [NO] * 4:
+        if given.get("asq-5") == YES:
+            return ExpectedLevel(low=0, high=2, label=None)
         return ExpectedLevel(low=0, high=0, label=ASQ_LEVELS[0])
     acuity = given.get("asq-5")
     if acuity == YES:
@@ -65,6 +67,8 @@ def _expected_cssrs(answers: frozenset[tuple[str, int]]) -> ExpectedLevel:
         asked["cssrs-6a"] = YES
     levels = {_cssrs_level(filled) for filled in _cssrs_completions(asked)}
     low, high = min(levels), max(levels)
+    if any(value == YES and item not in asked for item, value in answers):
+        high = 3  # told where nothing was asked: nothing lower is sure
     if low == high:
         return ExpectedLevel(low=low, high=high, label=CSSRS_LEVELS[low])
     return ExpectedLevel(low=low, high=high, label=f"at least {CSSRS_LEVELS[low]}, incomplete" if low else None)

@@ -14,7 +14,7 @@ from fhir_mappings.extract import PlannedResource, build_chart_resources, shapes
 from fhir_mappings.result import SignedResult
 from fhir_mappings.scoring import score_answers
 from fhir_mappings.write_shape import ALL_SHAPES, MENTAL_HEALTH_PROGRESS_NOTE, ResourceKind, WriteShape
-from tests.unit.fhir_mappings.factories import administration, answers_of, gad7, phq9, signed_result
+from tests.unit.fhir_mappings.factories import administration, answers_of, gad7, instrument_of, phq9, signed_result
 
 FULL = [2, 2, 3, 2, 0, 1, 2, 0, 1, 1]
 
@@ -189,6 +189,17 @@ def test_an_open_risk_is_said_beside_a_negative_total() -> None:
     assert "risk item" in total["note"][0]["text"]
     quiet = of_kind(plan(signed_result(phq9(), answers_of(phq9(), [0] * 9))), ResourceKind.OBSERVATION_TOTAL)
     assert "risk item" not in quiet["note"][0]["text"]
+
+
+def test_a_risk_answer_where_the_item_was_not_asked_writes_no_level_and_no_interpretation() -> None:
+    asq = instrument_of("asq")
+    answers = answers_of(asq, [1, 1, 1, 1, 0])
+    report = score_answers(asq, answers).value
+    unasked = {"asq-5": answers.pop("asq-5")}
+    level = of_kind(plan(signed_result(asq, answers, report=report, unasked=unasked)), ResourceKind.OBSERVATION_TOTAL)
+    assert "interpretation" not in level
+    assert "valueCodeableConcept" not in level
+    assert level["dataAbsentReason"]["text"] == "a risk answer was given to an item that was not asked"
 
 
 def test_what_a_person_typed_stays_text_in_every_form() -> None:

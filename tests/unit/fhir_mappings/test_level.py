@@ -81,11 +81,11 @@ def test_the_words_for_an_open_level_are_those_stated_for_it() -> None:
     }
 
 
-def test_an_answer_to_what_is_not_asked_counts_in_no_level_and_is_flagged_all_the_same() -> None:
+def test_an_answer_to_what_is_not_asked_leaves_the_level_not_known_and_is_flagged_all_the_same() -> None:
     instrument = triage(action("d", 1, level_of="result", level="level 3"))
-    for given, bounds in (({"a": 0, "b": 0, "c": 0, "d": 1}, (0, 0)), ({"a": 0, "b": 0, "d": 1}, (0, 3))):
+    for given, bounds in (({"a": 0, "b": 0, "c": 0, "d": 1}, (0, 3)), ({"a": 0, "b": 0, "d": 1}, (0, 3))):
         report = score_answers(instrument, give(given)).value
-        assert report.scores[0].bounds == bounds
+        assert (report.scores[0].value, report.scores[0].positive, report.scores[0].bounds) == (None, None, bounds)
         assert [(flag.link_id, flag.level) for flag in report.alerts] == [("d", "level 3")]
 
 

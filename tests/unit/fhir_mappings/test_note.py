@@ -12,12 +12,14 @@ from fhir_mappings.change import measure_change
 from fhir_mappings.errors import ImpreciseDateTime, MalformedResource, MissingRelationship
 from fhir_mappings.note import build_note_text, check_note_facts, sign_note_text
 from fhir_mappings.result import AlertSummary
+from fhir_mappings.scoring import score_answers
 from tests.unit.fhir_mappings.factories import (
     DECLINED,
     administration,
     answers_of,
     gad7,
     given_answers,
+    instrument_of,
     phq9,
     point,
     screening_result,
@@ -76,6 +78,22 @@ def test_risk_is_said_to_be_not_known_where_item_9_was_not_answered(given: Any, 
     text = note([3] * 8 + [given])
     assert f"RISK ITEM 9: {said}. Risk not known." in text
     assert "Total not known: not all items answered, between 24 and 27 of 27; at least 24, at or above" in text
+
+
+def test_a_risk_answer_where_the_item_was_not_asked_stands_in_note_and_facts_and_no_negative_beside_it() -> None:
+    asq = instrument_of("asq")
+    answers = answers_of(asq, [1, 1, 1, 1, 0])
+    unasked = {"asq-5": answers.pop("asq-5")}
+    report = score_answers(asq, answers, unasked=unasked).value
+    alert = AlertSummary(link_id="asq-5", state="open, not assessed")
+    result = screening_result(asq, answers, report=report, unasked=unasked, alerts=(alert,))
+    text = build_note_text(result)
+    assert "RISK ITEM 5: Yes, where this item was not asked.\nAlert: open, not assessed" in text
+    assert "Result not known: a risk answer was given to an item that was not asked" in text
+    assert "negative" not in text
+    assert check_note_facts(text, result) == ()
+    (lost,) = check_note_facts(text.replace("RISK ITEM 5: Yes", "Item 5"), result)
+    assert lost.expression == "note.item(5)"
 
 
 def test_an_unknown_screen_says_so() -> None:

@@ -11,6 +11,7 @@ from fhir_mappings.response import parse_response
 from fhir_mappings.risk import RiskKind, find_risk
 from fhir_mappings.scoring import score_answers
 from fhir_mappings.systems import LOINC
+from fhir_mappings.wording import describe_score
 from tests.unit.fhir_mappings.factories import DECLINED, Given, answers_of, gad7, given_answers, instrument_of, phq9
 
 
@@ -69,7 +70,7 @@ def test_an_instrument_that_does_not_ask_says_so() -> None:
     assert find_risk(gad7(), answers_of(gad7(), [3] * 7), handed_in=True) == ()
 
 
-def test_a_risk_answer_to_an_item_that_was_not_asked_is_flagged_though_it_counts_in_no_level() -> None:
+def test_a_risk_answer_to_an_item_that_was_not_asked_is_flagged_and_leaves_the_level_not_known() -> None:
     asq = instrument_of("asq")
     answers = answers_of(asq, [1, 1, 1, 1, 0])
     response = {
@@ -86,4 +87,17 @@ def test_a_risk_answer_to_an_item_that_was_not_asked_is_flagged_though_it_counts
     assert set(parsed.unasked) == {"asq-5"}
     report = score_answers(asq, parsed.answers, unasked=parsed.unasked).value
     assert [(flag.link_id, flag.level) for flag in report.alerts] == [("asq-5", "acute positive")]
-    assert (report.scores[0].value, report.complete) == (0, True)
+    (score,) = report.scores
+    assert (score.value, score.bounds, score.band, score.positive) == (None, (0, 2), None, None)
+    assert (score.unasked, report.complete) == (("asq-5",), False)
+    assert describe_score(asq.scores[0], score) == (
+        "Result not known: a risk answer was given to an item that was not asked; "
+        "not known whether it screens positive."
+    )
+    assert score_answers(asq, {**parsed.answers, **parsed.unasked}).value == report
+
+
+def test_a_harmless_answer_to_an_item_that_was_not_asked_changes_nothing() -> None:
+    asq = instrument_of("asq")
+    report = score_answers(asq, answers_of(asq, [1, 1, 1, 1, 1])).value
+    assert (report.scores[0].value, report.scores[0].positive, report.complete) == (0, False, True)

@@ -51,14 +51,14 @@ def test_every_combination_has_the_published_level_alerts_and_open_items(name: s
         assert report["unanswered"] == [i for i in open_items if not isinstance(kept.get(i), int)], given
         assert {issue.code for issue in parsed.issues} == ({"disabled-item"} if kept != given else set()), given
         seen.add((report["scores"][0]["value"], tuple(report["scores"][0]["bounds"])))
-    assert len(seen) == {"asq": 4, "c-ssrs-screener": 9}[name]
+    assert len(seen) == {"asq": 5, "c-ssrs-screener": 9}[name]
 
 
 @pytest.mark.parametrize(
     ("given", "level"),
     [
         ((0, 0, 0, 0, None), ExpectedLevel(low=0, high=0, label=ASQ_LEVELS[0])),
-        ((0, 0, 0, 0, 1), ExpectedLevel(low=0, high=0, label=ASQ_LEVELS[0])),
+        ((0, 0, 0, 0, 1), ExpectedLevel(low=0, high=2, label=None)),
         ((1, 0, 0, 0, 0), ExpectedLevel(low=1, high=1, label=ASQ_LEVELS[1])),
         ((0, DECLINED, 0, 0, 0), ExpectedLevel(low=1, high=1, label=ASQ_LEVELS[1])),
         ((0, 0, 1, 0, 1), ExpectedLevel(low=2, high=2, label=ASQ_LEVELS[2])),
@@ -82,7 +82,9 @@ def test_the_independent_asq_rules_say_what_the_card_says(given: tuple[object, .
         ({"1": 0, "2": 0, "6": 1, "6a": 0}, ExpectedLevel(low=2, high=2, label="moderate")),
         ({"1": 0, "2": 0, "6": 1}, ExpectedLevel(low=3, high=3, label="high")),
         ({"2": 1, "4": 1}, ExpectedLevel(low=3, high=3, label="high")),
-        ({"1": 0, "2": 0, "5": 1, "6": 0}, ExpectedLevel(low=0, high=0, label="none")),
+        ({"1": 0, "2": 0, "5": 1, "6": 0}, ExpectedLevel(low=0, high=3, label=None)),
+        ({"1": 1, "2": 0, "5": 1, "6": 0}, ExpectedLevel(low=1, high=3, label="at least low, incomplete")),
+        ({"2": 0, "5": 1, "6": 1}, ExpectedLevel(low=3, high=3, label="high")),
         ({"1": 0, "2": 0, "6": DECLINED}, ExpectedLevel(low=0, high=3, label=None)),
     ],
 )
