@@ -53,6 +53,7 @@ class Instrument:
     open end), `interval_days` the re-screen interval (None: none published). `attribution` and `loinc_notice` are
     shown wherever the text is. `needs_text`: where to get the wording that is not shipped; until a site has supplied
     it, the instrument can't be given. `advice`: answers that call for something other than a risk alert.
+    `has_plan` False: a bare Questionnaire, of which nobody says what its answers call for.
     """
 
     id: str
@@ -73,6 +74,7 @@ class Instrument:
     attribution: str
     loinc_notice: str
     needs_text: str | None = None
+    has_plan: bool = True
     advice: tuple[RiskRule, ...] = ()
     questionnaire: Json = field(repr=False)
     observation_definitions: tuple[Json, ...] = field(repr=False)
@@ -93,8 +95,17 @@ class Instrument:
 
     @property
     def asks_about_suicide(self) -> bool:
-        """Whether some item carries a risk rule; if not, pages and notes say "suicide not asked"."""
+        """Whether some item carries a risk rule; if not, pages and notes say so by `suicide_notice`."""
         return bool(self.risk_rules)
+
+    @property
+    def suicide_notice(self) -> str:
+        """What pages and notes say of a form without risk rules, "" of one that has some."""
+        if self.asks_about_suicide:
+            return ""
+        return (
+            "Suicide not asked." if self.has_plan else "This form comes without risk rules: no answer raises an alert."
+        )
 
     def fits_age(self, age: int | None) -> bool | None:
         """Tell whether the instrument is validated for an age in years; None where that depends on an unknown age."""

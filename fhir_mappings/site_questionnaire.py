@@ -107,6 +107,7 @@ def _build(root: Element, instrument_id: str | None) -> Instrument:
         questionnaire=root.value,
         observation_definitions=(),
         plan_definition=plan,
+        has_plan=False,
         bundle={"resourceType": "Bundle", "type": "collection", "entry": [{"resource": root.value}]},
         by_link_id=items,
         required_items=tuple(item for item in items.values() if item.required),

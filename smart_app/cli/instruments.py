@@ -121,8 +121,8 @@ def describe(instrument: Instrument) -> list[str]:
     for score in instrument.scores:
         lines += ["", *_describe_score(score)]
     lines += ["", *(f"Risk: {rule.reason} ({rule.level}; {rule.source})" for rule in instrument.risk_rules)]
-    if not instrument.asks_about_suicide:
-        lines.append("Risk: suicide not asked")
+    if instrument.suicide_notice:
+        lines.append(f"Risk: {instrument.suicide_notice[:1].lower()}{instrument.suicide_notice[1:].rstrip('.')}")
     lines += [f"Advice: {rule.reason} ({rule.level}; {rule.source})" for rule in instrument.advice]
     lines += [f"Next: {follow.reason} ({follow.source})" for follow in instrument.next_instruments]
     return lines

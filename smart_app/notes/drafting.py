@@ -14,7 +14,7 @@ _FACTS = {
     "note.score": "The note no longer states the score, its range or the screen as the result has them.",
     "note.item": "The note no longer states the risk item as it was answered.",
     "note.age": "The note no longer says that the ranges are not established at this age.",
-    "note.suicide": 'The note no longer says "Suicide not asked."',
+    "note.suicide": "The note no longer says that suicide was not asked, or that the form has no risk rules.",
 }
 
 

@@ -152,7 +152,7 @@ def _build_due(
             due=due.due,
             reason=_say_reason(due),
             source="" if due.called_for is None else due.called_for.source,
-            suicide_notice="" if due.instrument.asks_about_suicide else "Suicide not asked.",
+            suicide_notice=due.instrument.suicide_notice,
             key=str(number) if number <= _KEYS else "",
         )
         for number, due in enumerate(dues, start=1)

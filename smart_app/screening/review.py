@@ -62,7 +62,7 @@ def build_review(app: Services, who: Acting, material: Material) -> ReviewView:
         next_instruments=find_next(app, screening, material.chart.patient, material.others),
         change_notices=material.history.notices,
         alerts=tuple(build_alert_view(app, who, alert, screening) for alert in material.alerts),
-        suicide_notice="" if instrument.asks_about_suicide else "Suicide not asked.",
+        suicide_notice=instrument.suicide_notice,
         answers=_build_answers(app, who, material),
         comment=screening.comment,
         note=build_note(app, who, material),

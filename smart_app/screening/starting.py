@@ -217,7 +217,9 @@ def say_warnings(app: Services, who: Acting, instrument: Instrument, chart: Char
     """Give what speaks against the instrument for this patient, on start and form alike (safety rules 5, 12 and 13)."""
     age = find_age(chart.patient.birth_date, who.now.astimezone(app.rules.zone).date())
     fit = describe_age_fit(instrument, age)
-    suicide = "" if instrument.asks_about_suicide else f"{instrument.short_name} does not ask about suicide."
+    suicide = instrument.suicide_notice
+    if suicide and instrument.has_plan:
+        suicide = f"{instrument.short_name} does not ask about suicide."
     return tuple(words for words in (say_told_beforehand(app, who, chart), fit, suicide) if words)
 
 

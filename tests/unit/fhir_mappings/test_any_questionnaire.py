@@ -69,6 +69,7 @@ def test_a_bare_questionnaire_publishes_no_band_cut_off_or_risk_rule_and_none_is
         ("snore-score", (), (), UNBOUNDED),
         ("burden", (), (), UNBOUNDED),
     ]
+    assert instrument.suicide_notice == "This form comes without risk rules: no answer raises an alert."
     report = score_answers(instrument, answered(instrument, snore="often", troubled="false")).value
     assert report.to_json()["scores"][0] == {
         "id": "snore-score",
