@@ -27,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--clients", type=Path, help="TOML file of [[client]] tables instead of the demo clients")
     parser.add_argument("--require-login", action="store_true", help="ask who the user is in every launch")
+    parser.add_argument("--control", action="store_true", help="take orders of faults at /_control/ (tests only)")
     options = parser.parse_args(arguments)
     try:
         config = SandboxConfig(
@@ -34,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
             database=options.db,
             clients=parse_clients_file(options.clients) if options.clients else demo_clients(),
             require_login=options.require_login,
+            control=options.control,
         )
         with contextlib.suppress(KeyboardInterrupt):
             serve(config, options.port, ready=lambda base_url: print(f"READY {base_url}", flush=True))  # noqa: T201  # the contract

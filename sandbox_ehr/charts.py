@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox_ehr.fhir_request import Clock
-from sandbox_ehr.search import parse_search
-from sandbox_ehr.store import FhirStore
+from sandbox_ehr.chart_source import ChartSource
 
 MRN_TYPE = "MR"
 
@@ -37,40 +33,32 @@ class EncounterEntry:
 
 
 class Charts:
-    """Reads lists for people from the store."""
+    """Reads lists for people from the charts."""
 
-    def __init__(self, store: FhirStore, clock: Clock) -> None:
-        self._store = store
-        self._clock = clock
+    def __init__(self, source: ChartSource) -> None:
+        self._source = source
 
     def list_patients(self) -> list[ChartEntry]:
         """Give every active patient in the order in which they were added."""
         patients = [
-            _parse_patient(patient) for patient in self._search("Patient") if patient.get("active") is not False
+            _parse_patient(patient) for patient in self._source.search("Patient") if patient.get("active") is not False
         ]
         return sorted(patients, key=lambda entry: (len(entry.patient_id), entry.patient_id))
 
     def find_patient(self, patient_id: str) -> ChartEntry | None:
         """Give one patient, or None."""
-        with self._store.reading() as session:
-            stored = session.find("Patient", patient_id)
-        return _parse_patient(json.loads(stored.body)) if stored is not None and not stored.deleted else None
+        patient = self._source.find("Patient", patient_id)
+        return None if patient is None else _parse_patient(patient)
 
     def list_encounters(self, patient_id: str) -> list[EncounterEntry]:
         """Give a patient's encounters, newest first."""
-        found = self._search("Encounter", ("patient", f"Patient/{patient_id}"))
+        found = self._source.search("Encounter", ("patient", f"Patient/{patient_id}"))
         return sorted((_parse_encounter(encounter) for encounter in found), key=lambda entry: entry.date, reverse=True)
 
     def find_current_encounter(self, patient_id: str) -> str | None:
         """Give the id of the newest encounter in progress, or None."""
         current = (entry.encounter_id for entry in self.list_encounters(patient_id) if entry.status == "in-progress")
         return next(current, None)
-
-    def _search(self, resource_type: str, *pairs: tuple[str, str]) -> Iterator[dict[str, Any]]:
-        query = parse_search(resource_type, pairs, now=self._clock())
-        with self._store.reading() as session:
-            found = session.fetch(session.search(query))
-        return (json.loads(stored.body) for stored in found)
 
 
 def _parse_patient(patient: dict[str, Any]) -> ChartEntry:

@@ -25,7 +25,8 @@ class SandboxConfig:
     over the same
     store. database: a path or `:memory:`. seeded: whether an empty store gets the synthetic patients. require_login:
     ask who the user
-    is also in an EHR launch. tenant: given with every token when set. fetch_jwks: how clients' JWK Sets are fetched.
+    is also in an EHR launch. tenant: given with every token when set. control: whether `/_control/…` takes orders of
+    faults. fetch_jwks: how clients' JWK Sets are fetched.
     Raises InvalidPersona for an unknown persona.
     """
 
@@ -36,6 +37,7 @@ class SandboxConfig:
     seeded: bool = True
     require_login: bool = False
     tenant: str | None = None
+    control: bool = False
     clock: Clock = utc_now
     fetch_jwks: JwksFetcher = fetch_jwks
 

@@ -23,6 +23,12 @@ class InvalidPersona(SandboxError):
     code = "invalid-persona"
 
 
+class ControlNotLocal(SandboxError):
+    """The control switch on an address that other machines reach."""
+
+    code = "control-not-local"
+
+
 class FhirRefusal(SandboxError):
     """A FHIR request that is answered with an OperationOutcome.
 

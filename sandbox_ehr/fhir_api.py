@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC
+from dataclasses import dataclass, replace
+from datetime import UTC, timedelta
 from email.utils import format_datetime
 from functools import partial
 from typing import Any
@@ -33,11 +33,12 @@ from sandbox_ehr.fhir_request import Access, Clock, FhirHttpResponse, FhirReques
 from sandbox_ehr.interactions import Answer, Interactions
 from sandbox_ehr.outcome import build_outcome
 from sandbox_ehr.persona import Persona
+from sandbox_ehr.request_log import RequestLog
 from sandbox_ehr.search import Pairs
 from sandbox_ehr.search_parameters import RESOURCE_TYPES
 from sandbox_ehr.searchset import build_etag
 from sandbox_ehr.store import FhirStore
-from sandbox_ehr.store_session import LoggedRequest, StoredResource, StoreSession
+from sandbox_ehr.store_session import StoredResource, StoreSession
 from sandbox_ehr.validation import ReferenceAt
 
 __all__ = ["Access", "FhirApi", "FhirHttpResponse", "FhirRequest", "SmartEndpoints"]
@@ -69,6 +70,7 @@ class FhirApi:
         self._base = fhir_base_url.rstrip("/")
         self._endpoints = endpoints
         self._clock = clock
+        self._log = RequestLog(store, persona=persona.name, clock=clock)
 
     def handle(self, request: FhirRequest, access: Access | None) -> FhirHttpResponse:
         """Answer one request; `access` is None where no token was sent (only `metadata` is open then, else 401).
@@ -87,7 +89,8 @@ class FhirApi:
                 response = self._respond(request, answer)
         except FhirRefusal as refusal:
             response = self._refuse(refusal)
-        self._log(request, access, response, written)
+        versions = [f"{stored.reference}/_history/{stored.version}" for stored in written]
+        self._log.record(request, access, status=response.status, written=versions)
         if request.method == "HEAD":
             return FhirHttpResponse(status=response.status, headers=response.headers)
         return response
@@ -123,7 +126,7 @@ class FhirApi:
 
     def _route_read(self, path: tuple[str, ...], request: FhirRequest, grant: Grant) -> Answer:
         lenient = _parse_prefer(request).lenient
-        with self._reading(grant) as interactions:
+        with self._reading(grant, request.exchange.search_lag) as interactions:
             match path:
                 case (resource_type,):
                     return interactions.search(resource_type, request.query, lenient=lenient)
@@ -180,9 +183,9 @@ class FhirApi:
         return Answer(status=200, body=dump_json(statement))
 
     @contextmanager
-    def _reading(self, grant: Grant) -> Iterator[Interactions]:
+    def _reading(self, grant: Grant, search_lag: timedelta | None = None) -> Iterator[Interactions]:
         with self._store.reading() as session:
-            yield self._interactions(session, grant, self._save_page)
+            yield replace(self._interactions(session, grant, self._save_page), search_lag=search_lag)
 
     @contextmanager
     def _writing(self, grant: Grant, unchecked: list[ReferenceAt] | None = None) -> Iterator[Interactions]:
@@ -243,26 +246,6 @@ class FhirApi:
                 return dump_json(build_outcome(()))
             case _:
                 return answer.body
-
-    def _log(
-        self,
-        request: FhirRequest,
-        access: Access | None,
-        response: FhirHttpResponse,
-        written: tuple[StoredResource, ...],
-    ) -> None:
-        logged = LoggedRequest(
-            time=self._clock(),
-            method=request.method,
-            path=request.path,
-            status=response.status,
-            persona=self._persona.name,
-            client_id=access.client_id if access else None,
-            request_id=request.header("X-Request-Id"),
-            written=tuple(f"{stored.reference}/_history/{stored.version}" for stored in written),
-        )
-        with self._store.writing() as session:
-            session.log(logged)
 
 
 def _content_headers() -> dict[str, str]:

@@ -8,14 +8,16 @@ from flask import Blueprint, Response, request
 
 from sandbox_ehr.authorization import SmartAuthorizationServer
 from sandbox_ehr.config import SandboxConfig
+from sandbox_ehr.fault_gate import ARRIVED_TOKEN, EXCHANGE
 from sandbox_ehr.fhir_api import FhirApi
 from sandbox_ehr.fhir_json import dump_json
-from sandbox_ehr.fhir_request import Access, FhirRequest
+from sandbox_ehr.fhir_request import Access, Exchange, FhirRequest
 from sandbox_ehr.grants import build_context_parameters
 from sandbox_ehr.http_headers import HeaderPolicy
-from sandbox_ehr.issued_tokens import IssuedToken
+from sandbox_ehr.issued_tokens import IssuedToken, TokenStore
 from sandbox_ehr.outcome import Issue, build_outcome
 from sandbox_ehr.personas import load_persona
+from sandbox_ehr.request_log import RequestLog
 from sandbox_ehr.store import FhirStore
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -35,6 +37,7 @@ def build_fhir_endpoints(
                 endpoints=config.smart_endpoints(),
                 clock=config.clock,
             ),
+            log=RequestLog(store, persona=persona_name, clock=config.clock),
             fhir_base_url=fhir_base_url,
             server=server,
             policy=policy,
@@ -47,9 +50,16 @@ def build_fhir_endpoints(
 
 class _FhirEndpoint:
     def __init__(
-        self, *, api: FhirApi, fhir_base_url: str, server: SmartAuthorizationServer, policy: HeaderPolicy
+        self,
+        *,
+        api: FhirApi,
+        log: RequestLog,
+        fhir_base_url: str,
+        server: SmartAuthorizationServer,
+        policy: HeaderPolicy,
     ) -> None:
         self._api = api
+        self._log = log
         self._fhir_base_url = fhir_base_url
         self._server = server
         self._policy = policy
@@ -66,26 +76,30 @@ class _FhirEndpoint:
     def _handle(self, below: str) -> Response:
         access = None
         sent = request.headers.get("Authorization")
+        query = parse_qsl(request.query_string.decode("utf-8", "replace"), keep_blank_values=True)
+        fhir_request = FhirRequest(
+            method=request.method,
+            path=below,
+            query=tuple(query),
+            headers=dict(request.headers.items()),
+            body=request.get_data(),
+            exchange=request.environ.get(EXCHANGE, Exchange()),
+        )
         if sent is not None and below != "metadata":
-            scheme, _, secret = sent.partition(" ")
-            token = (
-                self._server.tokens.find_active(secret.strip(), "access_token") if scheme.lower() == "bearer" else None
-            )
+            # A request that a fault holds back was let in when it came.
+            token = request.environ.get(ARRIVED_TOKEN) or find_active_token(self._server.tokens, sent)
             if token is None or token.authorization.fhir_base_url != self._fhir_base_url:
+                self._log.record(fhir_request, None, status=401)
                 return _refuse_token()
             access = _build_access(token)
-        query = parse_qsl(request.query_string.decode("utf-8", "replace"), keep_blank_values=True)
-        answer = self._api.handle(
-            FhirRequest(
-                method=request.method,
-                path=below,
-                query=tuple(query),
-                headers=dict(request.headers.items()),
-                body=request.get_data(),
-            ),
-            access,
-        )
+        answer = self._api.handle(fhir_request, access)
         return Response(answer.body, status=answer.status, headers=dict(answer.headers))
+
+
+def find_active_token(tokens: TokenStore, authorization: str) -> IssuedToken | None:
+    """Give the access token of an Authorization header if it may be used now, or None."""
+    scheme, _, secret = authorization.partition(" ")
+    return tokens.find_active(secret.strip(), "access_token") if scheme.lower() == "bearer" else None
 
 
 def _build_access(token: IssuedToken) -> Access:

@@ -8,10 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 Clock = Callable[[], datetime]
 """Gives the present time as an aware UTC datetime."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """What befalls a request on its way, where a test ordered it.
+
+    fault: its name. sent: the status that the client gets whatever the FHIR API answers, 0 for no answer at all.
+    replayed: the network sends the request once more. search_lag: how old a new resource must be to be found.
+    """
+
+    fault: str | None = None
+    sent: int | None = None
+    replayed: bool = False
+    search_lag: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +42,7 @@ class FhirRequest:
     query: tuple[tuple[str, str], ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    exchange: Exchange = Exchange()
 
     def header(self, name: str) -> str | None:
         """Give the value of a header whatever the case of its name, or None."""

@@ -34,7 +34,7 @@ from sandbox_ehr.references import make_relative
 from sandbox_ehr.search import RESULT_PARAMETERS, Include, Pairs, SearchQuery, Sql, parse_search
 from sandbox_ehr.search_parameters import RESOURCE_TYPES, SEARCH_PARAMETERS
 from sandbox_ehr.searchset import Page, build_etag, build_history, build_searchset
-from sandbox_ehr.store_session import StoredResource, StoreSession
+from sandbox_ehr.store_session import StoredResource, StoreSession, format_instant
 from sandbox_ehr.validation import ReferenceAt, check_references, check_resource
 
 PAGE_LIFETIME = timedelta(minutes=15)
@@ -62,7 +62,8 @@ class Interactions:
 
     save_page: keeps the rest of a search result, gives its token. unchecked: where a transaction collects the
     references
-    that can only be checked at its end; None checks each at once.
+    that can only be checked at its end; None checks each at once. search_lag: how old a new resource must be to be
+    found by a search.
     """
 
     session: StoreSession
@@ -72,6 +73,7 @@ class Interactions:
     now: datetime
     save_page: Callable[[dict[str, Any]], str]
     unchecked: list[ReferenceAt] | None = field(default=None)
+    search_lag: timedelta | None = None
 
     def check_offer(self, interaction: Interaction, resource_type: str, right: Right) -> None:
         """Raise NotFound, NotSupported or Forbidden where type, interaction or the right to it are not there at all."""
@@ -183,7 +185,7 @@ class Interactions:
         foreign = self._check_parameters(resource_type, pairs, lenient=lenient)
         known = [pair for pair in pairs if pair[0].partition(":")[0] not in foreign]
         query = parse_search(resource_type, known, now=self.now, lenient=lenient)
-        keys = self.session.search(query, condition=self.grant.condition("s", resource_type))
+        keys = self.session.search(query, condition=self._found(self.grant.condition("s", resource_type)))
         url = f"{self.fhir_base_url}/{resource_type}?{urlencode(pairs)}".rstrip("?")
         if query.count_only:
             body = build_searchset(Page(total=len(keys), self_url=url), (), (), self.fhir_base_url)
@@ -257,6 +259,13 @@ class Interactions:
         if needed and not names & needed:
             raise InvalidParameter(f"A search of {resource_type} needs one of {', '.join(sorted(needed))}")
         return foreign
+
+    def _found(self, reach: Sql) -> Sql:
+        """Add to the reach of the client that what is new is in the index already."""
+        if self.search_lag is None:
+            return reach
+        indexed = format_instant(self.now - self.search_lag)
+        return Sql(f"({reach.text}) AND NOT (v.version = 1 AND v.last_updated > ?)", (*reach.args, indexed))
 
     def _refuse_stale(self) -> NoReturn:
         text = "If-Match does not name the current version"

@@ -30,11 +30,11 @@ class SigningKeys:
         with self._lock:
             return self._ensure_keys()[0]
 
-    def rotate(self) -> str:
-        """Sign with a new key from now on, keep the last one published, drop those before it; give the new `kid`."""
+    def rotate(self, *, forget: bool = False) -> str:
+        """Sign with a new key from now on, keep the last one published unless told to forget it; give the new `kid`."""
         key = _new_key()
         with self._lock:
-            self._keys = [key, self._ensure_keys()[0]]
+            self._keys = [key] if forget else [key, self._ensure_keys()[0]]
         return str(key.kid)
 
     def build_jwks(self) -> dict[str, Any]:

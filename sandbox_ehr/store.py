@@ -35,9 +35,10 @@ CREATE TABLE IF NOT EXISTS compartment (
     version_key INTEGER NOT NULL, patient TEXT NOT NULL, PRIMARY KEY (patient, version_key)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS compartment_owner ON compartment (version_key);
 CREATE TABLE IF NOT EXISTS search_page (token TEXT PRIMARY KEY, created TEXT NOT NULL, content TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS request_log (
+CREATE TABLE IF NOT EXISTS exchange_log (
     key INTEGER PRIMARY KEY, time TEXT NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL, status INTEGER NOT NULL,
-    persona TEXT NOT NULL, client_id TEXT, request_id TEXT, written TEXT NOT NULL);
+    persona TEXT NOT NULL, client_id TEXT, request_id TEXT, written TEXT NOT NULL, sent INTEGER NOT NULL, fault TEXT,
+    replayed INTEGER NOT NULL);
 """
 
 

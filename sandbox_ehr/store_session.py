@@ -21,6 +21,8 @@ from sandbox_ehr.fhir_request import Clock
 from sandbox_ehr.search import Include, SearchQuery, Sql
 from sandbox_ehr.search_index import find_compartment_patients, index_rows
 
+_LOG_COLUMNS = "time, method, path, status, persona, client_id, request_id, written, sent, fault, replayed"
+
 Method = Literal["POST", "PUT", "DELETE"]
 PAGE_KEPT = timedelta(hours=1)
 """How long a search result is kept; after that it is not even known to have expired."""
@@ -52,7 +54,9 @@ class StoredResource:
 class LoggedRequest:
     """One FHIR request as answered, and the persona that answered.
 
-    path: below the base, without query. written: relative references with version of what it wrote.
+    path: below the base, without query. status: what the FHIR API answered, 0 where the request did not get there.
+    written: relative references with version of what it wrote. sent: the status that the client got, 0 where it got no
+    answer. fault, replayed: as ordered by a test.
     """
 
     time: datetime
@@ -63,6 +67,9 @@ class LoggedRequest:
     client_id: str | None = None
     request_id: str | None = None
     written: tuple[str, ...] = ()
+    sent: int = 0
+    fault: str | None = None
+    replayed: bool = False
 
 
 class StoreSession:
@@ -225,8 +232,7 @@ class StoreSession:
     def log(self, logged: LoggedRequest) -> None:
         """Append to the request log."""
         self._connection.execute(
-            "INSERT INTO request_log (time, method, path, status, persona, client_id, request_id, written) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO exchange_log ({_LOG_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 logged.time.isoformat(),
                 logged.method,
@@ -236,14 +242,15 @@ class StoreSession:
                 logged.client_id,
                 logged.request_id,
                 " ".join(logged.written),
+                logged.sent,
+                logged.fault,
+                logged.replayed,
             ),
         )
 
     def requests(self) -> list[LoggedRequest]:
         """Give the request log, oldest first."""
-        rows = self._connection.execute(
-            "SELECT time, method, path, status, persona, client_id, request_id, written FROM request_log ORDER BY key"
-        )
+        rows = self._connection.execute(f"SELECT {_LOG_COLUMNS} FROM exchange_log ORDER BY key")
         return [
             LoggedRequest(
                 time=datetime.fromisoformat(time),
@@ -254,8 +261,11 @@ class StoreSession:
                 client_id=client_id,
                 request_id=request_id,
                 written=tuple(written.split()),
+                sent=sent,
+                fault=fault,
+                replayed=bool(replayed),
             )
-            for time, method, path, status, persona, client_id, request_id, written in rows
+            for time, method, path, status, persona, client_id, request_id, written, sent, fault, replayed in rows
         ]
 
     def _insert(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import sandbox_ehr
+from sandbox_ehr.faults import FAULTS, Fault
 from sandbox_ehr.launcher import Launcher
 from sandbox_ehr.personas import list_personas
 from sandbox_ehr.registered_clients import demo_clients, parse_clients_file
@@ -46,3 +48,8 @@ def test_clients_file_of_the_readme_can_be_read(tmp_path: Path) -> None:
 
 def test_readme_names_every_persona() -> None:
     assert [name for name in list_personas() if f"| `{name}` |" not in README] == []
+
+
+def test_readme_names_every_fault_and_what_it_may_be_told() -> None:
+    keys = {field.name for field in fields(Fault)} - {"fault", "method", "path"} | {"match"}
+    assert [name for name in [*FAULTS, *sorted(keys)] if f"`{name}`" not in README] == []
