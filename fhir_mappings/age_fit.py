@@ -20,7 +20,7 @@ def limit_to_age(instrument: Instrument, report: ScoreReport, patient: PatientFa
     if patient.on is None or instrument.fits_age(patient.age):
         return report
     pairs = zip(instrument.scores, report.scores, strict=True)
-    return replace(report, scores=tuple(_limit(definition, score, patient) for definition, score in pairs))
+    return replace(report, scores=tuple(_limit(instrument, definition, score, patient) for definition, score in pairs))
 
 
 def judge_value(
@@ -32,16 +32,15 @@ def judge_value(
         score = replace(score, positive=None, missing_rule="prorated")
     if patient.on is None or instrument.fits_age(patient.age):
         return score
-    return _limit(definition, score, patient)
+    return _limit(instrument, definition, score, patient)
 
 
-def _limit(definition: ScoreDefinition, score: Score, patient: PatientFacts) -> Score:
-    return _limit_level(score) if definition.kind is ScoreKind.LEVEL else _limit_total(definition, score, patient)
-
-
-def _limit_level(score: Score) -> Score:
-    """Let a positive level stand; a negative one, or one that may still be, is not known."""
-    return score if score.positive else replace(score, value=None, band=None, positive=None, established=False)
+def _limit(instrument: Instrument, definition: ScoreDefinition, score: Score, patient: PatientFacts) -> Score:
+    if definition.kind is not ScoreKind.LEVEL:
+        return _limit_total(definition, score, patient)
+    if instrument.asks_about_suicide and score.positive:
+        return score  # a level of risk is acted on at any age
+    return replace(score, value=None, band=None, positive=None, established=False)
 
 
 def _limit_total(definition: ScoreDefinition, score: Score, patient: PatientFacts) -> Score:

@@ -89,3 +89,24 @@ def test_no_instrument_says_negative_or_a_range_outside_its_ages(name: str, plac
         else:
             assert score.band is None
             assert score.positive is None or for_ages
+
+
+@pytest.mark.parametrize(("yes", "value"), [(True, 1), (False, None)])
+def test_a_positive_level_of_suicide_risk_stands_at_any_age_and_a_negative_one_does_not(
+    yes: bool, value: int | None
+) -> None:
+    asq = INSTRUMENTS["asq"]
+    answers = answers_of(asq, [0 if yes else 1, 1, 1, 1, 1])
+    report = limit_to_age(asq, score_answers(asq, answers, at_age(6)).value, at_age(6))
+    (score,) = report.scores
+    assert (score.value, score.positive, score.band is not None) == (value, True if yes else None, yes)
+
+
+def test_a_level_of_anything_else_is_left_out_outside_its_ages() -> None:
+    mdq = INSTRUMENTS["mdq"]
+    answers = answers_of(mdq, [0 if len(item.options) == 2 else len(item.options) - 1 for item in mdq.items])
+    told = score_answers(mdq, answers, at_age(15)).value
+    (before,) = [score for score in told.scores if score.is_level]
+    (after,) = [score for score in limit_to_age(mdq, told, at_age(15)).scores if score.is_level]
+    assert before.positive is True
+    assert (after.value, after.band, after.positive, after.established) == (None, None, None, False)
