@@ -70,6 +70,8 @@ def check_questionnaire(questionnaire: Json) -> tuple[Issue, ...]:
         return tuple(check.issues)
     for element, holders in check.items:
         check.guard(partial(_check_item, check, element, holders))
+    if not check.needs and all(issue.severity is not _ERROR for issue in check.issues):
+        check.say("nothing-to-answer", "Questionnaire.item", "asks nothing")
     _check_cycles(check)
     return tuple(check.issues)
 
@@ -126,11 +128,12 @@ def _check_frame(check: _Check, root: Element) -> None:
         check.say("url-missing", "Questionnaire.url", "a response can't name it without its canonical url")
     for name, text in (
         ("version", "its responses can't tell which wording they answer"),
-        ("language", "pages can't say in which language it is"),
         ("copyright", "says nothing of the right to use its words: the site answers for it"),
     ):
         if root.find_string(name) is None:
             check.say(f"{name}-missing", f"Questionnaire.{name}", text, _WARNING)
+    if root.find_string("language") is None:
+        check.say("language-missing", "Questionnaire.language", "nobody knows in which language it may be given")
     if root.find_string("title") is None and root.find_string("name") is None:
         check.say("title-missing", "Questionnaire.title", "neither title nor name")
     if root.find_string("status") == "retired":
@@ -279,6 +282,9 @@ def _check_condition(check: _Check, condition: Element, link_id: str) -> None:
         check.say("unsupported-operator", f"{condition.path}.operator", f"can't order answers of type {item_type}")
     else:
         parse_value(condition, "boolean" if operator is Operator.EXISTS else item_type, "answer")
+    if operator is Operator.NOT_EQUAL:
+        text = "engines disagree on != while the question is open: here it then enables nothing"
+        check.say("not-equal", condition.path, text, _WARNING)
 
 
 def _check_cycles(check: _Check) -> None:

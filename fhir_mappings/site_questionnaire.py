@@ -20,8 +20,6 @@ from fhir_mappings.r4 import Coding, Json, parse_json_strict
 from fhir_mappings.score_definition import UNBOUNDED, Points, ScoreDefinition, ScoreKind
 from fhir_mappings.systems import CALCULATED_EXPRESSION, UNIT
 
-UNDETERMINED: Final = "und"
-"""BCP 47's word for a language that is not stated."""
 _POINTS: Final = "{score}"
 
 
@@ -92,7 +90,7 @@ def _build(root: Element, instrument_id: str | None) -> Instrument:
         version=root.find_string("version") or "",
         title=title,
         short_name=root.find_string("title") or title,
-        language=root.find_string("language") or UNDETERMINED,
+        language=root.string("language"),
         coding=coding or Coding(system=_local_system(url), code="panel", display=title),
         instruction="" if instruction is None else instruction.string("text"),
         recall_period="",
