@@ -17,6 +17,7 @@ from typing import Any, Self
 Json = dict[str, Any]
 HERE = Path(__file__).parent
 NODE_MODULES = Path(os.environ.get("SMART_SCREENING_ORACLES", HERE.parent / "node" / "node_modules"))
+OLDEST_NODE = (20, 19)
 ANSWER_SECONDS = 120
 
 
@@ -24,6 +25,9 @@ def missing_prerequisite() -> str | None:
     """Say what this machine lacks for the oracles, None if nothing."""
     if shutil.which("node") is None:
         return "node is not installed"
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    if tuple(map(int, version.removeprefix("v").split(".")[:2])) < OLDEST_NODE:
+        return f"node {version} is older than {'.'.join(map(str, OLDEST_NODE))}, which jsdom needs"
     if not all((NODE_MODULES / name).is_dir() for name in ("fhirpath", "jsdom", "lforms")):
         return "the npm packages are missing: npm ci --prefix tests/conformance/node"
     return None
