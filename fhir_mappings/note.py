@@ -88,6 +88,7 @@ def check_note_facts(text: str, result: ScreeningResult) -> tuple[Issue, ...]:
         (f"note.score({score.id})", line) for score, line in zip(result.report.scores, _scores(result), strict=True)
     ]
     facts += [(f"note.item({item.number})", _risk_line(result, item)) for item in _risk_items(result)]
+    facts += [(f"note.alert({alert.link_id})", alert.level) for alert in result.alerts if alert.level]
     facts += [("note.age", line) for line in find_age_lines(result)]
     if result.instrument.suicide_notice:
         facts.append(("note.suicide", result.instrument.suicide_notice))
@@ -219,6 +220,8 @@ def _risk(result: ScreeningResult) -> Iterator[str]:
         yield f"{line} {previous}." if previous else line
         for alert in told:
             yield f"Alert: {alert.state}"
+            if alert.level:
+                yield alert.level
             yield from alert.details
 
 

@@ -41,13 +41,14 @@ class AlertSummary:
 
     `state` is a phrase ("closed by Miriam Okafor, MD, 23 Nov 2026 10:52", "open, with …"); `previous_answer` the same
     item's answer last time, or earlier in this form, as a phrase; `details` are the clinician's own words, only those
-    ticked for the note.
+    ticked for the note. `level` is a sentence on the highest level that the form reached, "" where it has none.
     """
 
     link_id: str
     state: str
     previous_answer: str | None = None
     details: tuple[str, ...] = ()
+    level: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

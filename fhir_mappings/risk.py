@@ -24,6 +24,8 @@ class RiskKind(StrEnum):
     RISK_NOT_KNOWN = "risk-not-known"
 
 
+FlagRank = tuple[int, int, int]
+"""How serious a flag is: the least rank of the level, whether the item's own answer told it, the highest rank."""
 RISK_NOT_KNOWN_LEVEL = "risk not known"
 RISK_NOT_KNOWN_SOURCE = "smart-screening's own rule: a risk item without answer is not known, never negative"
 
@@ -34,7 +36,7 @@ class RiskFlag:
 
     `level` is the published level, that of the whole form where it has one, or "risk not known"; `action` what is
     published for it; `reason` says what fired it without quoting the answer; `source` is who published the rule; that
-    a risk item without answer is flagged is our own.
+    a risk item without answer is flagged is our own. `rank` orders what one rule can tell, so that a rise is seen.
     """
 
     rule_id: str
@@ -44,6 +46,8 @@ class RiskFlag:
     source: str
     kind: RiskKind
     action: str = ""
+    level_of: str | None = None
+    rank: "FlagRank" = (0, 0, 0)
 
 
 def find_risk(
@@ -85,10 +89,13 @@ class _Form:
             source=RISK_NOT_KNOWN_SOURCE,
             kind=RiskKind.RISK_NOT_KNOWN,
             action=rule.action if reached is None else reached.action,
+            level_of=rule.level_of,
+            rank=(0, 0, 0) if reached is None else (reached.rank, 0, reached.highest),
         )
 
     def _flag_answer(self, rule: RiskRule) -> RiskFlag:
-        told = _Reached(_rank_of(self.instrument, rule), rule.level, rule.action)
+        rank = _rank_of(self.instrument, rule)
+        told = _Reached(rank, rank, rule.level, rule.action)
         reached = self._find_reached(rule)
         if reached is not None and reached.rank >= told.rank:
             told = reached
@@ -100,6 +107,8 @@ class _Form:
             source=rule.source,
             kind=RiskKind.RISK_ANSWER,
             action=told.action,
+            level_of=rule.level_of,
+            rank=(told.rank, 1, told.highest),
         )
 
     def _find_reached(self, rule: RiskRule) -> "_Reached | None":
@@ -144,9 +153,10 @@ def _fires(rule: RiskRule, item: Item, answer: Answer) -> bool:
 
 
 class _Reached(NamedTuple):
-    """The least rank that the answers make sure, how to speak of it and what is published to do."""
+    """The least rank that is sure, the highest that is still open, how to speak of it and what is published to do."""
 
     rank: int
+    highest: int
     label: str
     action: str
 
@@ -157,12 +167,12 @@ def _find_reached(instrument: Instrument, score_id: str, answers: Answers) -> _R
     low, high, _ = find_level_bounds(instrument, definition, answers, handed_in=True)
     level = definition.levels[low]
     if low == high:
-        return _Reached(low, level.label, level.action) if low > 0 else None
+        return _Reached(low, high, level.label, level.action) if low > 0 else None
     band = definition.find_partial_band((low, high))
     stated = definition.find_open_level((low, high))
     if band is None:
         return None
-    return _Reached(low, band.label, level.action if stated is None else stated.action)
+    return _Reached(low, high, band.label, level.action if stated is None else stated.action)
 
 
 def _rank_of(instrument: Instrument, rule: RiskRule) -> int:

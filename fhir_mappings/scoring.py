@@ -131,8 +131,8 @@ def _leave_open(definition: ScoreDefinition, total: AnswerSum, told: tuple[str, 
     found = tuple(link_id for link_id in told if link_id in definition.item_link_ids)
     if not found:
         return total
-    worst = {"low": definition.range[0]} if definition.higher_is_better else {"high": definition.range[1]}
-    opened = total._replace(**worst)
+    low, high = definition.range
+    opened = total._replace(low=low) if definition.higher_is_better else total._replace(high=high)
     return opened if opened.low == opened.high else opened._replace(missing=(*total.missing, *found))
 
 

@@ -89,10 +89,20 @@ class AlertAction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LevelReached:
+    """A published level that an alert told, and since when."""
+
+    level: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
     """A risk answer, or a risk item that stayed unanswered, waiting for a clinician.
 
-    ``opened_by_version`` is the version of the item's save that opened it (0: opened at hand-in because nothing stood).
+    ``level`` is the highest that it ever told: ``rank`` orders levels, and ``reached`` holds all of them with their
+    times, once there was more than one. ``opened_by_version`` is the version of the item's save that opened it (0:
+    opened at hand-in because nothing stood).
     """
 
     id: UUID
@@ -110,6 +120,13 @@ class Alert:
     state: AlertState = AlertState.OPEN
     actions: tuple[AlertAction, ...] = ()
     version: int = 1
+    rank: tuple[int, int, int] = (0, 0, 0)
+    reached: tuple[LevelReached, ...] = ()
+
+    @property
+    def levels(self) -> tuple[LevelReached, ...]:
+        """The levels that it told, rising; the last one stands."""
+        return self.reached or (LevelReached(level=self.level, at=self.opened_at),)
 
     @property
     def blocks_signing(self) -> bool:
@@ -173,6 +190,15 @@ class Alert:
             raise IllegalMove("the alert is open")
         action = AlertAction(kind=ActionKind.REOPENED, by=by, at=at)
         return replace(self, state=AlertState.OPEN, actions=(*self.actions, action))
+
+    def raise_level(
+        self, at: datetime, *, kind: str, level: str, reason: str, source: str, rank: tuple[int, int, int]
+    ) -> Self:
+        """Tell a higher level, open or closed; never a lower one. The same alert comes back where it is none."""
+        if rank <= self.rank or level == self.level:
+            return self
+        reached = (*self.levels, LevelReached(level=level, at=at))
+        return replace(self, kind=kind, level=level, reason=reason, source=source, rank=rank, reached=reached)
 
     def add(self, by: User, at: datetime, text: str) -> Self:
         """Add words to an alert, open or closed; nothing is ever taken away."""

@@ -28,6 +28,7 @@ class AuditAction(StrEnum):
     ENCOUNTER_CHOSEN = "encounter:chosen"
     NOTE_SAVED = "note:saved"
     ALERT_OPENED = "alert:opened"
+    ALERT_RAISED = "alert:raised"
     ALERT_VIEWED = "alert:viewed"
     ALERT_ACTED = "alert:acted"
     ALERT_CLOSED = "alert:closed"

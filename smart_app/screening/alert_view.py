@@ -10,9 +10,10 @@ from smart_app.model.alert import ActionKind, Alert, AlertAction, AlertState, As
 from smart_app.model.rights import Right
 from smart_app.model.screening import Screening, ScreeningState
 from smart_app.screening.answers import get_instrument
+from smart_app.screening.levels import say_level
 from smart_app.screening.review_views import AlertStep, AlertView
 from smart_app.screening.views import Choice
-from smart_app.screening.wording import say_answer, say_moment, say_span, say_stamp
+from smart_app.screening.wording import say_answer, say_first, say_moment, say_span, say_stamp
 from smart_app.services import Acting, Services
 
 DONE = {
@@ -70,6 +71,7 @@ def build_alert_view(app: Services, who: Acting, alert: Alert, screening: Screen
     item = instrument.get_item(alert.link_id)
     rule = next((rule for rule in instrument.risk_rules if rule.id == alert.rule_id), None)
     is_answer = alert.kind == "risk-answer"
+    level = say_level(instrument, alert, lambda at: say_moment(at, who.now, app.rules.zone))
     return AlertView(
         alert_id=alert.id,
         screening_id=alert.screening_id,
@@ -78,7 +80,8 @@ def build_alert_view(app: Services, who: Acting, alert: Alert, screening: Screen
         item=f"Item {item.number}: {item.text}",
         answers=say_answers(app, who, instrument, alert, screening),
         rule=_say_rule(instrument, alert, rule),
-        action=" ".join(_say_action(alert, screening)),
+        level=level,
+        action=" ".join(_say_action(alert, screening, has_levels=bool(level))),
         state=alert.state,
         state_words=_say_state(app, who, alert),
         steps=tuple(_build_step(app, who, screening, action) for action in alert.actions),
@@ -100,12 +103,12 @@ def _say_rule(instrument: Instrument, alert: Alert, rule: RiskRule | None) -> st
     return f"Rule: {alert.reason}.{asked} Source: {alert.source}."
 
 
-def _say_action(alert: Alert, screening: Screening) -> Iterator[str]:
-    """Say what the clinician has to do: the level that the rule gives the answer."""
+def _say_action(alert: Alert, screening: Screening, *, has_levels: bool) -> Iterator[str]:
+    """Say what the clinician has to do: what the rule calls the answer, unless its level is told apart."""
     if alert.kind != "risk-answer":
         yield "Ask the question, or assess the risk in another way, in this visit."
-    if alert.level != RISK_NOT_KNOWN_LEVEL:
-        yield f"{alert.level[:1].upper()}{alert.level[1:]}."
+    if alert.level != RISK_NOT_KNOWN_LEVEL and not has_levels:
+        yield f"{say_first(alert.level)}."
     if screening.state is ScreeningState.SIGNED:
         yield NOTE_IS_SIGNED
 

@@ -11,8 +11,9 @@ from smart_app.model.audit import AuditAction
 from smart_app.model.identity import PatientIdentity
 from smart_app.model.launch_session import NO_VISIT
 from smart_app.screening.form_words import name_item
+from smart_app.screening.levels import say_level
 from smart_app.screening.views import AlertStrip, Banner, Frame
-from smart_app.screening.wording import say_born, say_partial, say_span, shorten
+from smart_app.screening.wording import say_born, say_moment, say_partial, say_span, shorten
 from smart_app.services import Acting, Services
 
 if TYPE_CHECKING:
@@ -128,12 +129,13 @@ def _build_strip(app: Services, who: Acting, alert: Alert) -> AlertStrip:
     else:
         done = "no action recorded" if not alert.actions else "not closed"
         text = f"{waiting}, {done}. Signing waits until it is closed or handed over."
+    level = say_level(instrument, alert, lambda at: say_moment(at, who.now, app.rules.zone))
     why = _begin_small(alert.reason) if alert.kind == "risk-answer" else "risk not known"
     return AlertStrip(
         alert_id=alert.id,
         screening_id=alert.screening_id,
         title=f"Open risk alert: {name} {item}, {why}.",
-        text=text,
+        text=f"{level} {text}" if level else text,
         handed_over=not alert.blocks_signing,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from fhir_mappings.answers import keep_enabled
 from fhir_mappings.change import Point
 from fhir_mappings.instrument import Instrument
 from fhir_mappings.result import AlertSummary, ScreeningResult, Subject
@@ -12,7 +13,8 @@ from smart_app.chart import Chart
 from smart_app.model.alert import ActionKind, Alert, Assessment
 from smart_app.model.screening import Screening
 from smart_app.screening.alert_view import DONE, describe_assessment, say_state_for_note
-from smart_app.screening.answers import enabled_answers, score_screening
+from smart_app.screening.answers import current_answers, score_screening
+from smart_app.screening.levels import say_level
 from smart_app.screening.series import build_administration, measure_changes
 from smart_app.screening.wording import say_answer, say_stamp
 from smart_app.services import Acting, Services
@@ -33,10 +35,13 @@ def build_result(
     report = score_screening(app, instrument, screening, chart.patient, handed_in=True)
     language = dict(app.rules.languages).get(screening.giving.language, "")
     administration = replace(build_administration(screening, app.rules.zone), language_name=language)
+    answers = current_answers(instrument, screening, app.rules.zone)
+    enabled = keep_enabled(instrument.items, answers)
     is_open = any(alert.is_open for alert in alerts)
     return ScreeningResult(
         instrument=instrument,
-        answers=enabled_answers(instrument, screening, app.rules.zone),
+        answers=enabled,
+        unasked={link_id: answer for link_id, answer in answers.items() if link_id not in enabled},
         report=report,
         administration=administration,
         patient=Subject(
@@ -60,6 +65,7 @@ def _summarise(app: Services, instrument: Instrument, screening: Screening, aler
     return AlertSummary(
         link_id=alert.link_id,
         state=say_state_for_note(app, alert),
+        level=say_level(instrument, alert, lambda at: say_stamp(at, app.rules.zone)),
         previous_answer=_say_other_answers(app, instrument, screening, alert),
         details=tuple(line for action in alert.actions for line in _details(action.assessment)),
     )

@@ -105,6 +105,7 @@ class AlertView:
     """One alert with its steps and, while open, what can be recorded. ``rule`` names the published rule and source.
 
     ``answers``: every answer of that item with its time, first to last, then those asked again.
+    ``level``: the highest level that the form reached, with the time, and those before; "" where it has none.
     ``action`` is what the published rule asks for. ``done`` and ``dispositions`` are the choices of the form; no risk
     level is proposed. ``result_page``: "form", "review", "outcome", or "" where the result has no page any more.
     """
@@ -115,6 +116,7 @@ class AlertView:
     item: str
     answers: tuple[str, ...]
     rule: str
+    level: str
     action: str
     state: str
     state_words: str
@@ -297,13 +299,17 @@ class OutcomeView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorklistRow:
-    """An open alert or an unwritten result of a patient whose chart may not be open here."""
+    """An open alert or an unwritten result of a patient whose chart may not be open here.
+
+    ``level``: the highest level that an alert's form reached, with the time; "" where it has none.
+    """
 
     kind: str
     patient: str
     what: str
     when: str
     state: str
+    level: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,15 +131,14 @@ def say_screen(score: Score) -> str:
     """Give what the cut-off says: positive, negative, or not known. A score is not a diagnosis (safety rule 5)."""
     if not score.cutoffs:
         return "" if score.established else "Range and screen not established at this age"
+    if score.positive is None and score.unasked:
+        return f"Screen not known: {UNASKED_RISK}"
     if score.is_level:
-        if score.positive is None:
-            if score.unasked:
-                return f"Screen not known: {UNASKED_RISK}"
-            return "Screen not known" if score.established else "Screen not established at this age"
-        return "Screens positive" if score.positive else "Screens negative"
+        unknown = "Screen not known" if score.established else "Screen not established at this age"
+        return {True: "Screens positive", False: "Screens negative", None: unknown}[score.positive]
     cutoff = say_cutoffs(score.cutoffs)
     if score.positive is None:
-        why = UNASKED_RISK if score.unasked else "incomplete" if score.value is None or score.missing_rule else "the sex is not known"
+        why = "incomplete" if score.value is None or score.missing_rule else "the sex is not known"
         return f"Screen not known: {why} ({cutoff})"
     if score.positive:
         word, bound = ("at most", score.bounds[1]) if score.cutoffs[0].or_fewer else ("at least", score.bounds[0])

@@ -13,7 +13,9 @@ from smart_app.model.identity import PatientIdentity, PatientKey
 from smart_app.model.rights import Right
 from smart_app.model.screening import Screening
 from smart_app.screening.context import get_chart
+from smart_app.screening.form_words import name_item
 from smart_app.screening.frame import build_frame
+from smart_app.screening.levels import say_level
 from smart_app.screening.review_views import WorklistRow, WorklistView
 from smart_app.screening.wording import say_born, say_count, say_moment, say_span, shorten
 from smart_app.services import Acting, Services
@@ -63,12 +65,15 @@ def _alert_row(app: Services, who: Acting, alert: Alert, screening: Screening) -
         state += f", with {taken.to_name}"
     elif not alert.actions:
         state += ", no action recorded"
+    item = "" if instrument is None else f" {name_item(instrument, alert.link_id)}"
+    level = say_level(instrument, alert, lambda at: say_moment(at, who.now, app.rules.zone))
     return WorklistRow(
         kind="alert",
         patient=_say_patient(app, who, screening.identity, alert.patient),
-        what=f"{alert.instrument_id if instrument is None else instrument.short_name}, {kind}",
+        what=f"{alert.instrument_id if instrument is None else instrument.short_name}{item}, {kind}",
         when=say_moment(alert.opened_at, who.now, app.rules.zone),
         state=state,
+        level=level,
     )
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, RowMapping, select
 
-from smart_app.model.alert import Alert, AlertAction, AlertState
+from smart_app.model.alert import Alert, AlertAction, AlertState, LevelReached
 from smart_app.model.identity import PatientKey
 from smart_app.storage.cipher import SealedField
 from smart_app.storage.errors import HistoryLost, UnknownAlert
@@ -26,6 +26,8 @@ class _Secrets:
     source: str
     opened_by_version: int
     actions: tuple[AlertAction, ...]
+    rank: tuple[int, int, int] = (0, 0, 0)
+    reached: tuple[LevelReached, ...] = ()
 
 
 _SECRETS = SealedField(kind="alert", column="sealed", adapter=TypeAdapter(_Secrets))
@@ -48,11 +50,13 @@ class Alerts(Repository):
     def save(self, alert: Alert) -> Alert:
         """Save under the version that was read; give it with its new version.
 
-        Raises: StaleVersion, UnknownAlert; HistoryLost when a stored action is missing or different.
+        Raises: StaleVersion, UnknownAlert; HistoryLost when a stored action or level is missing or different.
         """
         stored = self.get(alert.id)
         if stored.version == alert.version and alert.actions[: len(stored.actions)] != stored.actions:
             raise HistoryLost("an action on an alert would be lost", field="actions")
+        if stored.version == alert.version and alert.levels[: len(stored.levels)] != stored.levels:
+            raise HistoryLost("a level that an alert told would be lost", field="reached")
         version = self._update_version(table, table.c.id == alert.id, alert.version, self._values(alert))
         return replace(alert, version=version)
 
@@ -81,6 +85,8 @@ class Alerts(Repository):
             source=alert.source,
             opened_by_version=alert.opened_by_version,
             actions=alert.actions,
+            rank=alert.rank,
+            reached=alert.reached,
         )
         return {
             "screening_id": alert.screening_id,
@@ -110,4 +116,6 @@ class Alerts(Repository):
             state=AlertState(row["state"]),
             actions=secrets.actions,
             version=row["version"],
+            rank=secrets.rank,
+            reached=secrets.reached,
         )

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from smart_app.model.alert import AlertState
+from smart_app.model.alert import AlertState, LevelReached
 from smart_app.model.approval import Approval
 from smart_app.model.identity import PatientKey
 from smart_app.model.ledger import LedgerRow, RowState
@@ -84,7 +84,8 @@ def test_a_screening_comes_back_with_every_save_in_order(units: Units) -> None:
 
 def test_an_alert_comes_back_with_every_action(units: Units) -> None:
     screening = make_screening()
-    alert = make_alert(screening, state=AlertState.HANDED_OVER, version=2)
+    reached = (LevelReached(level="positive", at=NOW - MINUTE), LevelReached(level="acute positive", at=NOW))
+    alert = make_alert(screening, state=AlertState.HANDED_OVER, version=2, rank=(2, 1, 2), reached=reached)
     assert _is_full(alert)
     with units.write() as unit:
         unit.screenings.add(screening)
@@ -210,6 +211,24 @@ def test_an_alert_opens_once_per_rule_and_its_actions_only_grow(units: Units) ->
         unit.alerts.save(alert.add(ASSISTANT, NOW, "late"))
     with units.read() as unit:
         assert unit.alerts.for_screening(screening.id) == (noted,)
+
+
+def test_the_levels_that_an_alert_told_only_grow(units: Units) -> None:
+    screening = make_screening()
+    alert = make_alert(screening)
+    with units.write() as unit:
+        unit.screenings.add(screening)
+        unit.alerts.add(alert)
+        raised = unit.alerts.save(
+            alert.raise_level(NOW + MINUTE, kind="k", level="higher", reason="r", source="s", rank=(3, 1, 3))
+        )
+        unit.commit()
+    with units.read() as unit:
+        assert unit.alerts.get(alert.id) == raised
+    assert [(told.level, told.at) for told in raised.levels] == [(alert.level, NOW), ("higher", NOW + MINUTE)]
+    for lost in (raised.reached[1:], ()):
+        with pytest.raises(HistoryLost), units.write() as unit:
+            unit.alerts.save(replace(raised, reached=lost))
 
 
 def test_open_alerts_include_handed_over_ones_and_not_closed_ones(units: Units) -> None:

@@ -290,3 +290,14 @@ def test_a_lease_that_ran_out_leaves_a_row_free_only_if_no_byte_had_left(lease: 
         assert attempt(lambda row: row.claim(NOW + now, NOW + now + lease), sending) == sending
         lapsed = attempt(lambda row: row.lapse(NOW + now), sending)
         assert lapsed.state is (RowState.UNKNOWN if lease <= now else RowState.SENDING)
+
+
+def test_an_alert_tells_a_higher_level_even_when_closed_and_never_a_lower_one() -> None:
+    told = {"kind": "risk-answer", "reason": "r", "source": "s"}
+    raised = OPENED.raise_level(NOW, level="higher", rank=(2, 1, 2), **told)
+    assert (raised.level, raised.state) == ("higher", OPENED.state)
+    assert raised.raise_level(NOW, level="high", rank=(1, 1, 3), **told) is raised
+    assert raised.raise_level(NOW, level="same", rank=(2, 1, 2), **told) is raised
+    closed = replace(raised, state=AlertState.CLOSED).raise_level(NOW, level="highest", rank=(3, 1, 3), **told)
+    assert (closed.level, closed.state) == ("highest", AlertState.CLOSED)
+    assert [reached.level for reached in closed.levels] == ["high", "higher", "highest"]

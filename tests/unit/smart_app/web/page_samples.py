@@ -225,6 +225,7 @@ ALERT_VIEW = rv.AlertView(
     item="Item 9, Thoughts that you would be better off dead or of hurting yourself in some way",
     answers=("Several days, today 10:38, entered by Miriam Okafor, MD",),
     rule="Rule: any answer above “Not at all”. Source: PHQ-9 instruction manual.",
+    level="",
     action="Ask about thoughts, plan, intent and means before the patient leaves.",
     state="open",
     state_words="Open for 14 min",
