@@ -5,7 +5,7 @@ An answer that can't be read counts as unanswered: the score is then not known, 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import lru_cache
 from typing import Final
@@ -29,7 +29,7 @@ from fhir_mappings.questionnaire import find_weight, walk_items
 from fhir_mappings.questionnaire_response import DECLINED, build_response
 from fhir_mappings.r4 import Coding, Json, parse_json_strict, parse_partial_date_time
 from fhir_mappings.scores import ScoreReport
-from fhir_mappings.systems import DATA_ABSENT_REASON_EXTENSION
+from fhir_mappings.systems import DATA_ABSENT_REASON_EXTENSION, EXT_CARRIED_ANSWER
 
 __all__ = ["ParsedResponse", "build_response", "compare_stated_scores", "find_canonical", "parse_response"]
 
@@ -222,6 +222,7 @@ class _Reader:
             self._read_score(link_id, answers)
         elif answers:
             self._read_answers(item, answers)
+            self._read_origin(link_id, element)
         elif _absence(element) == DECLINED:
             self._answers[link_id] = Answer(link_id=link_id, status=AnswerStatus.DECLINED)
 
@@ -250,6 +251,16 @@ class _Reader:
             self._fault(Severity.ERROR, error.code, link_id, f"Not read: {error.problem}.")
             return
         self._answers[link_id] = Answer(link_id=link_id, status=AnswerStatus.ANSWERED, values=values)
+
+    def _read_origin(self, link_id: str, element: Element) -> None:
+        """Keep the mark of an answer that was carried from another form."""
+        answer = self._answers.get(link_id)
+        try:
+            carried = element.find_extension(EXT_CARRIED_ANSWER)
+            if carried is not None and answer is not None:
+                self._answers[link_id] = replace(answer, carried_from=carried.string("valueString"))
+        except MalformedResource as error:
+            self._fault(Severity.WARNING, "carried-unreadable", link_id, f"Not read: {error.problem}.")
 
     def _read_value(self, item: Item, answer: Element) -> AnswerValue | None:
         if item.options and "valueString" not in answer.value:

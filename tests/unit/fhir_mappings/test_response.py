@@ -3,6 +3,7 @@
 import json
 from contextlib import suppress
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -313,3 +314,28 @@ def test_the_canonical_is_found_before_anything_else_is_read(canonical: object, 
 def test_bytes_that_are_no_json_are_refused() -> None:
     with pytest.raises(MalformedJson):
         parse_response(b"<html>", phq9())
+
+
+def test_the_mark_of_a_carried_answer_goes_out_and_comes_back() -> None:
+    answers = answers_of(phq9(), [1] * 9)
+    answers["phq9-1"] = replace(answers["phq9-1"], carried_from="PHQ-2, 24 Nov 2026 10:33 UTC")
+    report = score_answers(phq9(), answers).value
+    built = build_response(
+        phq9(),
+        answers,
+        status="completed",
+        subject=PATIENT,
+        encounter=None,
+        administration=administration(),
+        report=report,
+    )
+
+    mapped = parse_response(built, phq9())
+
+    assert {
+        link_id: answer.carried_from for link_id, answer in mapped.value.answers.items() if answer.carried_from
+    } == {"phq9-1": "PHQ-2, 24 Nov 2026 10:33 UTC"}
+    built["item"][0 if built["item"][0]["linkId"] == "phq9-1" else 1]["extension"][0]["valueString"] = 7
+    told = parse_response(built, phq9())
+    assert told.value.answers["phq9-1"].carried_from is None
+    assert "carried-unreadable" in [issue.code for issue in told.issues]
