@@ -64,7 +64,7 @@ class AccessDenied(AuthorizationRefused):
     code = "access-denied"
     wire_code = "access_denied"
     title = "Access was refused in the EHR"
-    remedy = f"If you chose this, nothing more is needed. Otherwise: {TRY_AGAIN} {TELL_IT}"
+    remedy = f"If you chose this, nothing more is needed. Otherwise {TRY_AGAIN[0].lower()}{TRY_AGAIN[1:]} {TELL_IT}"
     http_status = 403
 
 
