@@ -6,8 +6,9 @@ A site's folder (`[instruments] folder`) holds its own Bundles or R4 Questionnai
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
+from hashlib import sha256
 from importlib import resources
 from pathlib import Path
 from typing import ClassVar
@@ -94,6 +95,8 @@ class Library:
         self._by_id = {instrument.id: instrument for instrument in instruments}
         self._offered = tuple(self._by_id[name] for name in (self._by_id if offered is None else offered))
         self._published = tuple([i.bundle for i in self._by_id.values()] if published is None else published)
+        self._find_fetched: Callable[[str], bytes | None] = lambda _: None
+        self._fetched: dict[str, Instrument] = {}
 
     def __iter__(self) -> Iterator[Instrument]:
         return iter(self._offered)
@@ -103,7 +106,23 @@ class Library:
 
     def find(self, instrument_id: str) -> Instrument | None:
         """Give the instrument of that id ("phq-9"), offered or not; None where there is none."""
-        return self._by_id.get(instrument_id)
+        known = self._by_id.get(instrument_id) or self._fetched.get(instrument_id)
+        if known is None and is_fetched(instrument_id) and (body := self._find_fetched(instrument_id)) is not None:
+            # Parsed once per process: scoring compiles by the instrument's identity. It passed the check when fetched.
+            known = self._fetched.setdefault(instrument_id, parse_site_instrument(body, instrument_id=instrument_id))
+        return known
+
+    def offers(self, instrument: Instrument) -> bool:
+        """Tell whether it may be started: the site offers it, or an EHR has asked for it."""
+        return instrument in self._offered or is_fetched(instrument.id)
+
+    def with_fetched(self, find_fetched: Callable[[str], bytes | None]) -> Library:
+        """Give the library that also finds the Questionnaires fetched from EHRs, by the bodies kept of them."""
+        library = Library(
+            self._by_id.values(), offered=[instrument.id for instrument in self._offered], published=self._published
+        )
+        library._find_fetched = find_fetched
+        return library
 
     def find_all(self) -> tuple[Instrument, ...]:
         """Give every instrument, offered or not, in the order of the pages."""
@@ -141,6 +160,19 @@ class Library:
             ),
             read_own_definitions().get(named),
         )
+
+
+_FETCHED = "ehr-"
+
+
+def name_fetched(ehr_id: str, body: bytes) -> str:
+    """Give the id of a Questionnaire fetched from an EHR: another wording is another instrument."""
+    return f"{_FETCHED}{sha256(ehr_id.encode() + b'/' + body).hexdigest()[:32]}"
+
+
+def is_fetched(instrument_id: str) -> bool:
+    """Tell whether an id is that of a Questionnaire fetched from an EHR."""
+    return instrument_id.startswith(_FETCHED)
 
 
 @cache

@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -44,7 +45,7 @@ def build_services(settings: Settings, *, units: Units, clock: Callable[[], date
     offered that there is not or whose language the site does not list, or when a chosen figure is not published;
     SiteFileError; MalformedInstrument.
     """
-    library, rules = _load_library(settings), build_site_rules(settings)
+    library, rules = _load_library(settings).with_fetched(partial(find_fetched, units)), build_site_rules(settings)
     unworded = [instrument.id for instrument in library if not rules.languages_of(instrument)]
     if unworded:
         problem = f"lists no language in which these are worded: {', '.join(unworded)}"
@@ -70,6 +71,12 @@ def build_services(settings: Settings, *, units: Units, clock: Callable[[], date
         rules=rules,
         software_version=find_version(),
     )
+
+
+def find_fetched(units: Units, questionnaire_id: str) -> bytes | None:
+    """Give a Questionnaire that was fetched from an EHR, by this process or another."""
+    with units.read() as unit:
+        return unit.questionnaires.find(questionnaire_id)
 
 
 def _load_library(settings: Settings) -> Library:

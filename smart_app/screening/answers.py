@@ -33,7 +33,7 @@ def get_instrument(library: Library, instrument_id: str) -> Instrument:
 def get_offered(library: Library, instrument_id: str) -> Instrument:
     """Give an instrument that may be started. Raises: NoSuchInstrument, also for one that the site has switched off."""
     instrument = get_instrument(library, instrument_id)
-    if instrument not in tuple(library):
+    if not library.offers(instrument):
         raise NoSuchInstrument(field="instrument")
     return instrument
 

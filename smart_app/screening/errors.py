@@ -30,6 +30,18 @@ class UnfitAnswer(AppError):
     http_status = 422
 
 
+class AskedFormRefused(AppError):
+    """The EHR asks in fhirContext for a Questionnaire that cannot be read, or that the check refuses."""
+
+    code = "asked-form-refused"
+    title = "The EHR asked for a form that this app cannot give"
+    remedy = (
+        "Open the app from the chart without that form and choose another. "
+        "`smart-screening instruments check` tells IT what in it is not supported."
+    )
+    http_status = 422
+
+
 class LaunchNotOpen(AppError):
     """No cookie, a wrong secret or an unknown launch: nothing is shown."""
 

@@ -16,6 +16,7 @@ from smart_app.model.audit import AuditAction, AuditEvent
 from smart_app.model.identity import PatientKey, User
 from smart_app.model.launch_session import LaunchSession, SessionStanding
 from smart_app.model.rights import PatientAccount, rights_of
+from smart_app.screening.asked_instrument import find_asked
 from smart_app.screening.context import FirstWave, fetch_first_wave
 from smart_app.screening.errors import LaunchNotOpen, LaunchOver
 from smart_app.screening.refusing import audit_launch_refusal, audit_refused_request, digest, is_secret
@@ -40,7 +41,8 @@ class FinishedLaunch:
 
     ``who`` acts in the rest of the same request.
 
-    ``instrument_id``: the one that the EHR asks for in fhirContext, None where it names none that we have.
+    ``instrument_id``: the one that the EHR asks for in fhirContext, None where it names none; ``refusal``: why the one
+    it names cannot be given.
     """
 
     launch_id: str
@@ -48,6 +50,7 @@ class FinishedLaunch:
     framed: bool
     who: Acting
     instrument_id: str | None
+    refusal: AppError | None = None
 
 
 def begin_launch(app: Services, *, iss: str, launch: str | None, framed: bool) -> BegunLaunch:
@@ -141,12 +144,21 @@ def finish_launch(
             )
         unit.commit()
     app.charts.keep(launch_id, now, chart=wave.chart, failed=wave.failed)
+    asked = find_asked(
+        app,
+        app.connections.reader(active),
+        active.context.fhir_context,
+        ehr_id=active.ehr_id,
+        fhir_base_url=active.fhir_base_url,
+        now=now,
+    )
     return FinishedLaunch(
         launch_id=launch_id,
         secret=secret,
         framed=taken.framed,
         who=_act(app, session, SessionStanding.LIVE, now, correlation_id),
-        instrument_id=_find_asked_instrument(app, active),
+        instrument_id=asked.instrument_id,
+        refusal=asked.refusal,
     )
 
 
@@ -214,15 +226,6 @@ def _read_who(app: Services, active: ActiveLaunch, launch_id: str) -> tuple[Firs
 def _check_clinician(user: User) -> None:
     if user.is_patient_side:
         raise PatientAccount(field="fhirUser")
-
-
-def _find_asked_instrument(app: Services, active: ActiveLaunch) -> str | None:
-    """Give the instrument that the EHR asks for in fhirContext, None where it names none of the library's."""
-    for item in active.context.fhir_context:
-        instrument = None if item.canonical is None else app.library.find_by_canonical(item.canonical)
-        if instrument is not None:
-            return instrument.id
-    return None
 
 
 def _user_of(active: ActiveLaunch, wave: FirstWave, launch_id: str) -> User:

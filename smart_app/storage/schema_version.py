@@ -9,7 +9,7 @@ from smart_app.storage.engine import Database
 from smart_app.storage.errors import SchemaMismatch, StorageError, WrongEnvironment
 from smart_app.storage.tables import installation
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration, as migrations/versions names it; a test holds the two together."""
 
 _ALEMBIC_VERSION = table("alembic_version", column("version_num"))

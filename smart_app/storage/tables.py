@@ -227,6 +227,16 @@ legal_holds = Table(
     Column("placed_at", UtcDateTime, nullable=False),
 )
 
+ehr_questionnaires = Table(
+    "ehr_questionnaires",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("ehr_id", String(64), nullable=False),
+    Column("fetched_at", UtcDateTime, nullable=False),
+    # As received: a form's wording, nothing of a patient, so it is not sealed.
+    Column("body", Text, nullable=False),
+)
+
 audit_events = Table(
     "audit_events",
     metadata,

@@ -27,6 +27,7 @@ from smart_app.storage.key_ring import KeyRing
 from smart_app.storage.ledger import Ledger
 from smart_app.storage.notes import Notes
 from smart_app.storage.pending_launches import PendingLaunches
+from smart_app.storage.questionnaires import EhrQuestionnaires
 from smart_app.storage.repository import Place
 from smart_app.storage.retention import Retention
 from smart_app.storage.screenings import Screenings
@@ -47,6 +48,7 @@ class Unit:
         self.notes = Notes(place)
         self.approvals = Approvals(place)
         self.ledger = Ledger(place)
+        self.questionnaires = EhrQuestionnaires(place)
         self.retention = Retention(place)
         self.audit = Audit(place, keys)
 

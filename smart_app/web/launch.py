@@ -85,6 +85,8 @@ def callback() -> ResponseReturnValue:
         session.unbind(states[0], framed=framed)
     finished = workflow.finish_launch(services(), params=params, binding=binding, correlation_id=correlation_id())
     session.begin_launch(finished.launch_id, finished.secret, framed=finished.framed)
+    if finished.refusal is not None:
+        raise finished.refusal
     if finished.instrument_id is not None:
         return redirect(_to_the_form(finished, finished.instrument_id))
     return redirect(url_for("clinician.home", launch_id=finished.launch_id))
