@@ -28,6 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--clients", type=Path, help="TOML file of [[client]] tables instead of the demo clients")
     parser.add_argument("--require-login", action="store_true", help="ask who the user is in every launch")
     parser.add_argument("--control", action="store_true", help="take orders of faults at /_control/ (tests only)")
+    parser.add_argument("--fhir-backend", metavar="URL", help="FHIR base of an open R4 server to stand in front of")
+    parser.add_argument("--seed-backend", action="store_true", help="put the synthetic patients into that server first")
     options = parser.parse_args(arguments)
     try:
         config = SandboxConfig(
@@ -36,6 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
             clients=parse_clients_file(options.clients) if options.clients else demo_clients(),
             require_login=options.require_login,
             control=options.control,
+            backend_url=options.fhir_backend,
+            seed_backend=options.seed_backend,
         )
         with contextlib.suppress(KeyboardInterrupt):
             serve(config, options.port, ready=lambda base_url: print(f"READY {base_url}", flush=True))  # noqa: T201  # the contract

@@ -29,6 +29,12 @@ class ControlNotLocal(SandboxError):
     code = "control-not-local"
 
 
+class InvalidBackend(SandboxError):
+    """A back end that is no address of a FHIR base, or cannot be what was asked of it."""
+
+    code = "invalid-backend"
+
+
 class FhirRefusal(SandboxError):
     """A FHIR request that is answered with an OperationOutcome.
 
@@ -159,6 +165,22 @@ class Invalid(FhirRefusal):
     code = "invalid-resource"
     status = 422
     issue_type = "invariant"
+
+
+class BackendFailed(FhirRefusal):
+    """The FHIR server behind this one cannot be reached, or does not speak FHIR."""
+
+    code = "backend-failed"
+    status = 502
+    issue_type = "transient"
+
+
+class BackendTimedOut(BackendFailed):
+    """The FHIR server behind this one did not answer in time: what became of a write is not known."""
+
+    code = "backend-timed-out"
+    status = 504
+    issue_type = "timeout"
 
 
 class BusinessRule(FhirRefusal):

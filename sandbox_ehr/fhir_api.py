@@ -63,14 +63,21 @@ class FhirApi:
     """
 
     def __init__(
-        self, *, store: FhirStore, persona: Persona, fhir_base_url: str, endpoints: SmartEndpoints, clock: Clock
+        self,
+        *,
+        store: FhirStore,
+        persona: Persona,
+        fhir_base_url: str,
+        endpoints: SmartEndpoints,
+        clock: Clock,
+        log: RequestLog | None = None,
     ) -> None:
         self._store = store
         self._persona = persona
         self._base = fhir_base_url.rstrip("/")
         self._endpoints = endpoints
         self._clock = clock
-        self._log = RequestLog(store, persona=persona.name, clock=clock)
+        self._log = log or RequestLog(store, persona=persona.name, clock=clock)
 
     def handle(self, request: FhirRequest, access: Access | None) -> FhirHttpResponse:
         """Answer one request; `access` is None where no token was sent (only `metadata` is open then, else 401).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 from flask import Blueprint, Response, request
@@ -9,35 +10,32 @@ from flask import Blueprint, Response, request
 from sandbox_ehr.authorization import SmartAuthorizationServer
 from sandbox_ehr.config import SandboxConfig
 from sandbox_ehr.fault_gate import ARRIVED_TOKEN, EXCHANGE
-from sandbox_ehr.fhir_api import FhirApi
 from sandbox_ehr.fhir_json import dump_json
-from sandbox_ehr.fhir_request import Access, Exchange, FhirRequest
+from sandbox_ehr.fhir_request import Access, AnswersFhir, Exchange, FhirRequest
 from sandbox_ehr.grants import build_context_parameters
 from sandbox_ehr.http_headers import HeaderPolicy
 from sandbox_ehr.issued_tokens import IssuedToken, TokenStore
 from sandbox_ehr.outcome import Issue, build_outcome
-from sandbox_ehr.personas import load_persona
 from sandbox_ehr.request_log import RequestLog
 from sandbox_ehr.store import FhirStore
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
+MakeApi = Callable[[str, str, RequestLog], AnswersFhir]
+"""Makes what answers at one FHIR base, from the persona's name, the base and its log."""
+
+
 def build_fhir_endpoints(
-    config: SandboxConfig, server: SmartAuthorizationServer, store: FhirStore, policy: HeaderPolicy
+    config: SandboxConfig, server: SmartAuthorizationServer, store: FhirStore, policy: HeaderPolicy, make_api: MakeApi
 ) -> Blueprint:
-    """Give the routes of every FHIR base, one per persona, over one store."""
+    """Give the routes of every FHIR base, one per persona."""
     routes = Blueprint("fhir", __name__)
     for persona_name, fhir_base_url in config.fhir_base_urls().items():
+        log = RequestLog(store, persona=persona_name, clock=config.clock)
         endpoint = _FhirEndpoint(
-            api=FhirApi(
-                store=store,
-                persona=load_persona(persona_name),
-                fhir_base_url=fhir_base_url,
-                endpoints=config.smart_endpoints(),
-                clock=config.clock,
-            ),
-            log=RequestLog(store, persona=persona_name, clock=config.clock),
+            api=make_api(persona_name, fhir_base_url, log),
+            log=log,
             fhir_base_url=fhir_base_url,
             server=server,
             policy=policy,
@@ -52,7 +50,7 @@ class _FhirEndpoint:
     def __init__(
         self,
         *,
-        api: FhirApi,
+        api: AnswersFhir,
         log: RequestLog,
         fhir_base_url: str,
         server: SmartAuthorizationServer,

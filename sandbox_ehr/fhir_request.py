@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol
 
 Clock = Callable[[], datetime]
 """Gives the present time as an aware UTC datetime."""
@@ -85,3 +86,10 @@ class SmartEndpoints:
     revoke: str | None = None
     register: str | None = None
     manage: str | None = None
+
+
+class AnswersFhir(Protocol):
+    """What answers the FHIR requests of one base: FhirApi over a store, or BackendApi before a server."""
+
+    def handle(self, request: FhirRequest, access: Access | None) -> FhirHttpResponse:
+        """Answer one request."""

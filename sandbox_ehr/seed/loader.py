@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox_ehr.accounts import Account
+from sandbox_ehr.chart_source import ChartSource
 from sandbox_ehr.seed.chart_resources import ChartBuilder
 from sandbox_ehr.seed.dates import SeedCalendar
 from sandbox_ehr.seed.screening_resources import build_screenings
@@ -48,6 +49,12 @@ def seed_store(store: FhirStore, *, now: datetime) -> bool:
         for resource in build_seed(now):
             session.save(resource, method="PUT", resource_id=resource["id"], last_updated=now)
     return True
+
+
+def seed_source(source: ChartSource, *, now: datetime) -> None:
+    """Put the synthetic clinic into another server, one resource after the other. Raises: BackendFailed."""
+    for resource in build_seed(now):
+        source.replace(resource)
 
 
 @cache
