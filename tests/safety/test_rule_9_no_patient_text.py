@@ -78,7 +78,12 @@ def whole_job(browser: HttpBrowser) -> Page:
 
 
 def found_in(words: tuple[str, ...], where: str) -> list[str]:
-    return [word for word in words if word in where]
+    """Find words; a year only where it stands alone, for a MAC or an id can hold its four digits by chance."""
+    return [
+        word
+        for word in words
+        if (re.search(rf"(?<![0-9a-f]){word}(?![0-9a-f])", where) if word.isdigit() else word in where)
+    ]
 
 
 def test_rule_9_the_log_holds_nothing_of_patient_answers_or_what_was_typed(
