@@ -85,8 +85,15 @@ class _Message:
     headers: Mapping[str, str]
 
 
+def _format_json(resource: Mapping[str, Any]) -> str:
+    return json.dumps(resource, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
 class FhirWriter:
-    """Writes of one launch."""
+    """Writes of one launch.
+
+    `format_json` gives the text that is sent: what was signed with exact decimals (13.50) is sent with them.
+    """
 
     def __init__(
         self,
@@ -95,6 +102,7 @@ class FhirWriter:
         transport: Transport,
         *,
         request_id: Callable[[], str] = lambda: str(uuid4()),
+        format_json: Callable[[Mapping[str, Any]], str] = _format_json,
     ) -> None:
         """Raise ValueError when launch, EHR and transport are not of the same EHR."""
         if not active.ehr_id == ehr.id == transport.ehr.id:
@@ -103,6 +111,7 @@ class FhirWriter:
         self._ehr = ehr
         self._transport = transport
         self._request_id = request_id
+        self._format_json = format_json
         self._base = active.fhir_base_url.rstrip("/")
 
     def create(
@@ -189,12 +198,11 @@ class FhirWriter:
         before_first_byte: Callable[[], None] | None,
     ) -> WriteOutcome:
         request_id = self._request_id()
-        body = json.dumps(message.resource, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         try:
             response = self._transport.send(
                 message.method,
                 f"{self._base}/{message.path}" if message.path else self._base,
-                body=body.encode("utf-8"),
+                body=self._format_json(message.resource).encode("utf-8"),
                 headers={
                     **build_headers(self._active, request_id),
                     "Content-Type": FHIR_JSON,

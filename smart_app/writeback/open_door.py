@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from fhir_mappings.r4 import format_json
 from launch.capabilities import Capabilities
 from launch.ehr import Ehr
 from launch.fhir_reader import FhirReader
@@ -35,6 +36,6 @@ def open_door(
         scopes=active.scopes,
         capabilities=capabilities,
         reader=FhirReader(active, ehr, transport),
-        writer=FhirWriter(active, ehr, transport),
+        writer=FhirWriter(active, ehr, transport, format_json=format_json),
         refresh=refresh,
     )

@@ -6,7 +6,6 @@ After signing the only change is a ``urn:uuid:`` reference becoming the id that 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 from fhir_mappings.bundle import content_hash, replace_references, restore_references
@@ -51,7 +50,7 @@ def resource_to_send(row: LedgerRow, ids: Mapping[str, str]) -> Json:
         raise NotAsSigned(field="resource") from exc
     if signed_again != row.content_hash:
         raise NotAsSigned(field="content_hash")
-    return {name: _plain(value) for name, value in resource.items()}
+    return resource
 
 
 def planned_resource(row: LedgerRow) -> PlannedResource:
@@ -66,7 +65,7 @@ def planned_resource(row: LedgerRow) -> PlannedResource:
         key=row.key,
         kind=ResourceKind(row.kind),
         full_url=row.full_url,
-        resource={name: _plain(value) for name, value in resource.items()},
+        resource=resource,
         identifier_value=row.identifier_value,
         depends_on=row.depends_on,
         search=find_search(row),
@@ -95,12 +94,3 @@ def carries(resource: Mapping[str, Any], value: str) -> bool:
 
 def _parse(row: LedgerRow) -> Json:
     return parse_json_strict(row.resource.encode())
-
-
-def _plain(value: Any) -> Any:
-    """Turn decimals into numbers that JSON can write; a float writes the shortest text of the same value."""
-    if isinstance(value, dict):
-        return {name: _plain(child) for name, child in value.items()}
-    if isinstance(value, list):
-        return [_plain(child) for child in value]
-    return float(value) if isinstance(value, Decimal) else value

@@ -5,7 +5,6 @@ It does what an EHR does on each POST, in order, as the test scripts it; without
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from enum import StrEnum
@@ -14,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from fhir_mappings.bundle import find_references
+from fhir_mappings.r4 import format_json
 from fhir_mappings.systems import RESULT_IDENTIFIER
 from fhir_mappings.write_shape import ResourceKind
 from launch.capabilities import Capabilities, ResourceCapability
@@ -156,7 +156,7 @@ class FakeChart:
         if act is Act.KILL_BEFORE_FIRST_BYTE:
             raise Killed
         before_first_byte()
-        json.dumps(posted, allow_nan=False)
+        format_json(posted)
         self.posts.append(deepcopy(posted))
         if act is Act.KILL_AFTER_FIRST_BYTE:
             raise Killed

@@ -161,6 +161,12 @@ def test_issues_of_a_refusal_are_kept(fake: FakeEhr, writer: FhirWriter) -> None
 # No answer
 
 
+def test_what_is_sent_is_the_text_that_the_caller_makes(fake: FakeEhr, ehr: Ehr, transport: Transport) -> None:
+    exact = FhirWriter(active_launch(fake), ehr, transport, format_json=lambda _: '{"value":13.50}')
+    create(fake, exact, Answer.fhir(CREATED, status=201))
+    assert fake.requests[0].body == b'{"value":13.50}'
+
+
 def test_reset_is_unknown_and_not_sent_again(fake: FakeEhr, writer: FhirWriter) -> None:
     outcome = create(fake, writer, Answer(abort=True))
     assert (outcome.kind, outcome.error_code, outcome.http_status) == (OutcomeKind.UNKNOWN, "connection-broken", None)
