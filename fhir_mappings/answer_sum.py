@@ -32,6 +32,7 @@ class _Addend:
     """What one item's answers add, by code, with the system that the codes must come from.
 
     `skipped` is what it adds when it is not asked: as its lowest weight. `gated`: others decide whether it is asked.
+    `spared` is the gender of those who may leave it blank.
     """
 
     link_id: str
@@ -40,7 +41,7 @@ class _Addend:
     high: Points
     skipped: Points
     gated: bool
-    applies_to: str | None
+    spared: str | None
 
 
 @lru_cache(maxsize=256)
@@ -63,7 +64,7 @@ def _addend(item: Item, definition: ScoreDefinition) -> _Addend:
         high=max(points),
         skipped=definition.get_points(min(weight for _, weight in weighed)),
         gated=bool(item.enable_when or item.gates),
-        applies_to=item.applies_to,
+        spared=next((gender for gender in ("male", "female") if item.may_be_left_by(gender)), None),
     )
 
 
@@ -111,16 +112,13 @@ def add_up(
                 least, most = min(found[1], addend.skipped), max(found[1], addend.skipped)
             else:
                 foreign.append(addend.link_id)
-        elif addend.applies_to is not None and {addend.applies_to, gender} == _SEXES and answer is None:
+        elif answer is None and addend.spared is not None and addend.spared == gender:
             total += addend.skipped
             continue
         missing.append(addend.link_id)
         low += least
         high += most
     return AnswerSum(total, total + low, total + high, tuple(missing), tuple(foreign))
-
-
-_SEXES = {"male", "female"}
 
 
 def find_unanswered(instrument: Instrument, answers: Answers, gender: str | None = None) -> tuple[str, ...]:
@@ -132,6 +130,6 @@ def find_unanswered(instrument: Instrument, answers: Answers, gender: str | None
             for item in instrument.required_items
             if ((answer := find(item.link_id)) is None or answer.status is not _ANSWERED)
             and is_enabled(item, answers)
-            and not (answer is None and {item.applies_to, gender} == _SEXES)
+            and not (answer is None and item.may_be_left_by(gender))
         ]
     )

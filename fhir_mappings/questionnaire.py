@@ -133,6 +133,10 @@ class Item:
         """Whether somebody answers it; else its answer is its initial value."""
         return not (self.hidden or self.read_only)
 
+    def may_be_left_by(self, gender: str | None) -> bool:
+        """Tell whether it need not apply to a patient of this R4 administrative gender; of one not known it must."""
+        return {self.applies_to, gender} == {"male", "female"}
+
     def get_option(self, code: str, system: str | None = None) -> Option:
         """Give the option of that code (and system, where told), following equivalents. Raises: UnknownOption."""
         option = self.by_code.get(code)

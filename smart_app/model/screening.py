@@ -125,6 +125,11 @@ class Screening:
     restated: tuple[Restated, ...] = ()
     version: int = 1
 
+    @property
+    def gender(self) -> str | None:
+        """The patient's R4 administrative gender as the EHR showed it at the start; None where it did not."""
+        return None if self.identity is None else self.identity.gender
+
     def current(self, link_id: str) -> SavedAnswer | None:
         """Give the newest save of an item, None when there is none."""
         return next((saved for saved in reversed(self.answers) if saved.link_id == link_id), None)

@@ -78,9 +78,15 @@ def say_saved(saved: SavedAnswer | None, now: datetime, zone: ZoneInfo) -> str:
 
 
 def say_progress(instrument: Instrument, screening: Screening) -> Progress:
-    """Count items with an answer or a refusal among those that are asked."""
+    """Count items with an answer or a refusal among those that are asked; not one that is blank and need not apply."""
     answers = enabled_answers(instrument, screening)
-    asked = [item for item in instrument.items if item.is_given and is_enabled(item, answers)]
+    asked = [
+        item
+        for item in instrument.items
+        if item.is_given
+        and is_enabled(item, answers)
+        and (item.link_id in answers or not item.may_be_left_by(screening.gender))
+    ]
     answered = sum(item.link_id in answers for item in asked)
     return Progress(answered=answered, count=len(asked), progress=f"{answered} of {len(asked)} answered")
 

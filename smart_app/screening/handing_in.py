@@ -139,12 +139,12 @@ def compare_with_saved(
 
 
 def find_missing(instrument: Instrument, screening: Screening) -> tuple[Missing, ...]:
-    """Give the items that are asked and have neither an answer nor a refusal."""
+    """Give the items that are asked of this patient and have neither an answer nor a refusal."""
     answers = enabled_answers(instrument, screening)
     return tuple(
         Missing(link_id=item.link_id, number=item.number, text=item.text, risk=item.risk)
         for item in instrument.required_items
-        if item.link_id not in answers and is_enabled(item, answers)
+        if item.link_id not in answers and is_enabled(item, answers) and not item.may_be_left_by(screening.gender)
     )
 
 
