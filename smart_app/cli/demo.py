@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 import click
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from launch.ehr_profile import profile_names
 from sandbox_ehr.config import SandboxConfig
 from sandbox_ehr.personas import list_personas
 from sandbox_ehr.registered_clients import demo_clients
@@ -26,6 +27,7 @@ from sandbox_ehr.server import running_sandbox
 from smart_app.cli.keys import make_missing_keys
 from smart_app.cli.lazy import Failure
 from smart_app.cli.worker import run_rounds
+from smart_app.library import find_with_text
 from smart_app.logs import set_up_logs
 from smart_app.settings import Settings, load_settings
 from smart_app.settings.overrides import PREFIX
@@ -99,7 +101,9 @@ def running_demo(folder: Path, persona: str, port: int, ehr_port: int, *, fresh:
                 port=ehr_port,
             )
         )
-        settings = prepare(folder, app_base_url=app_base_url, ehr_base_url=ehr.base_url)
+        settings = prepare(
+            folder, app_base_url=app_base_url, ehr_base_url=ehr.base_url, profile=choose_profile(persona)
+        )
         units = open_units(settings)
         running.callback(units.database.close)
         server = make_server(
@@ -124,7 +128,14 @@ def running_demo(folder: Path, persona: str, port: int, ehr_port: int, *, fresh:
         yield f"{ehr.base_url}/"
 
 
-def prepare(folder: Path, *, app_base_url: str, ehr_base_url: str) -> Settings:
+def choose_profile(persona: str) -> str:
+    """Give the EHR profile for a persona: the vendor's own; `generic` where none is shipped, `sandbox` for `open`."""
+    if persona == "open":
+        return "sandbox"
+    return persona if persona in profile_names() else "generic"
+
+
+def prepare(folder: Path, *, app_base_url: str, ehr_base_url: str, profile: str = "sandbox") -> Settings:
     """Write the settings, make missing keys, bring the database up."""
     config = folder / "smart-screening.toml"
     answers = FirstAnswers(
@@ -136,7 +147,7 @@ def prepare(folder: Path, *, app_base_url: str, ehr_base_url: str) -> Settings:
         ehr_name="Alder Creek (simulated EHR)",
         fhir_base_url=f"{ehr_base_url}/fhir",
         client_id="smart-screening",
-        profile="sandbox",
+        profile=profile,
         allow_private=("127.0.0.0/8",),
         organization="Organization/org-alder-creek",
         organization_name="Alder Creek Behavioral Health (simulated)",
@@ -147,6 +158,7 @@ def prepare(folder: Path, *, app_base_url: str, ehr_base_url: str) -> Settings:
         readers=("Practitioner/prac-okafor", "Practitioner/prac-lindqvist"),
         comment=_COMMENT,
         log_format="plain",
+        instruments=find_with_text(),
     )
     config.write_text(render_settings_file(answers), "utf-8")
     # A site's own settings in the environment are not the demo's.

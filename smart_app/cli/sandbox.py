@@ -23,8 +23,20 @@ from smart_app.cli.lazy import Failure
 @click.option("--clients", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="TOML of [[client]].")
 @click.option("--app", "app_base_url", default="http://127.0.0.1:8000", show_default=True, help="Where our app runs.")
 @click.option("--require-login", is_flag=True, help="Ask who the user is in every launch.")
+@click.option("--control", is_flag=True, help="Take orders of faults at /_control/, from this machine only (tests).")
+@click.option("--fhir-backend", metavar="URL", help="Put launcher and authorization in front of an open R4 server.")
+@click.option("--seed-backend", is_flag=True, help="Put the synthetic patients into that server first.")
 def sandbox(
-    persona: str, port: int, database: str, clients: Path | None, app_base_url: str, *, require_login: bool
+    persona: str,
+    port: int,
+    database: str,
+    clients: Path | None,
+    app_base_url: str,
+    *,
+    require_login: bool,
+    control: bool,
+    fhir_backend: str | None,
+    seed_backend: bool,
 ) -> None:
     """Run the simulated EHR with synthetic patients until Ctrl-C."""
     # Said aloud, because a shell starts what it puts in the background with SIGINT ignored.
@@ -36,6 +48,9 @@ def sandbox(
             database=database,
             clients=parse_clients_file(clients) if clients else demo_clients(app_base_url),
             require_login=require_login,
+            control=control,
+            backend_url=fhir_backend,
+            seed_backend=seed_backend,
         )
         with contextlib.suppress(KeyboardInterrupt):
             serve_sandbox(

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -19,8 +20,9 @@ import pytest
 import requests
 
 from sandbox_ehr.config import SandboxConfig
+from sandbox_ehr.personas import list_personas, load_persona
 from sandbox_ehr.server import running_sandbox
-from smart_app.cli.demo import running_demo
+from smart_app.cli.demo import choose_profile, running_demo
 from smart_app.cli.worker import run_rounds
 from smart_app.settings import load_settings
 from smart_app.storage.errors import DatabaseUnavailable
@@ -28,6 +30,7 @@ from smart_app.storage.opening import open_units
 from smart_app.wiring import build_services
 from tests.free_port import free_port
 from tests.integration.cli.conftest import Run
+from tests.unit.sandbox_ehr.open_server import running_open_server
 
 COMMAND = (sys.executable, "-c", "from smart_app.cli import main; main()")
 ROOT = Path(__file__).parents[3]
@@ -222,6 +225,50 @@ def test_the_sandbox_command_runs_only_the_simulated_ehr(tmp_path: Path) -> None
         assert answer.json()["token_endpoint"] == f"{base_url}/auth/token"
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) == 0
+
+
+@pytest.mark.parametrize("persona", list_personas())
+def test_the_sandbox_command_plays_every_persona(persona: str, tmp_path: Path) -> None:
+    with started("sandbox", "--port", "0", "--persona", persona, folder=tmp_path) as process:
+        base_url = read_until(process, r"Simulated EHR at (http://127\.0\.0\.1:\d+)/")[1]
+        statement = requests.get(f"{base_url}/fhir/metadata", timeout=10).json()
+        assert statement["implementation"]["description"] == load_persona(persona).title
+
+
+@pytest.mark.parametrize("persona", list_personas())
+def test_the_demo_plays_every_persona(persona: str, tmp_path: Path) -> None:
+    with running_demo(tmp_path, persona, 0, 0) as launcher:
+        statement = requests.get(f"{launcher}fhir/metadata", timeout=10).json()
+        assert statement["implementation"]["description"] == load_persona(persona).title
+        launched = requests.get(f"{launcher}launch?patient=pt-01", timeout=10)
+        assert launched.status_code == 200
+        assert "/launches/" in launched.url, "the app took the launch and came back to the person"
+    settings = tomllib.loads((tmp_path / "smart-screening.toml").read_text("utf-8"))
+    assert settings["ehr"][0]["profile"] == choose_profile(persona)
+
+
+def test_the_sandbox_command_takes_faults_only_when_told_to(tmp_path: Path) -> None:
+    order = {"fault": "server-error-500", "match": {"path": "/metadata$"}}
+    with started("sandbox", "--port", "0", "--control", folder=tmp_path) as process:
+        base_url = read_until(process, r"Simulated EHR at (http://127\.0\.0\.1:\d+)/")[1]
+        assert requests.post(f"{base_url}/_control/faults", json=order, timeout=10).status_code == 201
+        assert requests.get(f"{base_url}/fhir/metadata", timeout=10).status_code == 500
+
+
+def test_the_sandbox_command_stands_in_front_of_another_server(tmp_path: Path) -> None:
+    with running_open_server() as server:
+        options = ("--port", "0", "--fhir-backend", server.url, "--seed-backend")
+        with started("sandbox", *options, folder=tmp_path) as process:
+            base_url = read_until(process, r"Simulated EHR at (http://127\.0\.0\.1:\d+)/")[1]
+            assert requests.get(f"{base_url}/", timeout=10).text.count('<option value="pt-') == 12
+            statement = requests.get(f"{base_url}/fhir/metadata", timeout=10).json()
+            assert statement["implementation"]["url"] == server.url, "the statement is the server's own"
+
+
+def test_the_sandbox_command_says_why_a_back_end_has_no_persona(run: Run) -> None:
+    refused = run("sandbox", "--persona", "epic", "--fhir-backend", "http://127.0.0.1:1/fhir")
+    assert refused.exit_code == 1
+    assert "plays itself" in refused.stderr
 
 
 def test_ehr_check_grades_a_live_ehr_and_writes_a_report(run: Run, tmp_path: Path) -> None:

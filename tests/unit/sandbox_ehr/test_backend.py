@@ -291,6 +291,19 @@ def test_a_conditional_create_shows_its_match_to_readers_only(front: Front) -> N
     assert (answer.status_code, answer.content) == (200, b"")
 
 
+def test_a_match_within_a_transaction_is_shown_to_readers_only(front: Front) -> None:
+    identifier = [{"system": "urn:x", "value": "1"}]
+    front.keep(observation("pt-02", id="of-pt-02", identifier=identifier))
+    bundle = transaction(
+        post_entry(observation("pt-01", identifier=identifier), ifNoneExist="identifier=urn:x|1"),
+        post_entry(observation("pt-01")),
+    )
+    answer = front.send("POST", "", bundle, scope=PATIENT_SCOPE, Prefer="return=representation")
+    matched, created = answer.json()["entry"]
+    assert (matched["response"]["status"], "resource" in matched) == ("200 OK", False)
+    assert created["resource"]["subject"] == {"reference": "Patient/pt-01"}
+
+
 @pytest.mark.parametrize(
     "path",
     [
