@@ -175,6 +175,11 @@ def is_fetched(instrument_id: str) -> bool:
     return instrument_id.startswith(_FETCHED)
 
 
+def find_with_text() -> tuple[str, ...]:
+    """Give the ids of the instruments that ship with their text, in the order of the pages."""
+    return tuple(one.id for one in read_bundled_instruments() if not find_missing_text(one.bundle))
+
+
 @cache
 def read_own_definitions() -> dict[tuple[str, str], Json]:
     """Read our StructureDefinitions and CodeSystems, by type and id."""

@@ -45,14 +45,14 @@ def find_due(
     *,
     today: date,
 ) -> tuple[Due, ...]:
-    """Give every instrument, those due first, otherwise in the library's order.
+    """Give every instrument: those due, then those given before, each in the library's order, then the others.
 
     ``last``: instrument id → newest result of app and chart. Due is: called for by an answer since its last result; a
     last result without a score; past its interval. Without interval and never given, nothing is due by itself.
     """
     calls = tuple(called_for)
     found = [_judge(instrument, last.get(instrument.id), calls, today) for instrument in instruments]
-    return tuple(sorted(found, key=lambda due: not due.due))
+    return tuple(sorted(found, key=lambda due: (not due.due, due.last is None)))
 
 
 def _judge(instrument: Instrument, last: LastResult | None, calls: tuple[CalledFor, ...], today: date) -> Due:

@@ -36,6 +36,7 @@ class FirstAnswers:
     readers: tuple[str, ...] = ()
     comment: str = ""
     log_format: str = "json"
+    instruments: tuple[str, ...] = ()
 
 
 def render_settings_file(answers: FirstAnswers) -> str:
@@ -52,6 +53,9 @@ def render_settings_file(answers: FirstAnswers) -> str:
     blocks = ["\n".join(head), _app(answers), _ehr(answers), _rights(answers), _crisis(answers), _REST]
     if answers.log_format != "json":
         blocks[-1] = _REST.replace('#format = "json"', f"format = {_text(answers.log_format)}")
+    if answers.instruments:
+        default = '#enabled = ["phq-9", "gad-7"]'
+        blocks[-1] = blocks[-1].replace(default, f"enabled = {_list(answers.instruments)}")
     if answers.readers:
         blocks[-1] = blocks[-1].replace("#readers = []", f"readers = {_list(answers.readers)}")
     return "\n\n".join(block.strip("\n") for block in blocks) + "\n"

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from fhir_mappings.answers import Answer, Answers, AnswerStatus, is_enabled, keep_enabled
 from fhir_mappings.instrument import Instrument, Item
 from fhir_mappings.response import parse_response
+from fhir_mappings.score_definition import ScoreKind
 from fhir_mappings.scores import PatientFacts, ScoreReport
 from fhir_mappings.scoring import score_answers
 from tests.golden.golden_cases import INSTRUMENT_FILES
@@ -22,6 +23,11 @@ from tests.unit.fhir_mappings.factories import instrument_of
 
 NAMES = [path.stem for path in INSTRUMENT_FILES]
 GENDERS = st.sampled_from([None, "male", "female", "other"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_score_that_ships_is_native(name: str) -> None:
+    assert all(score.kind is not ScoreKind.EXPRESSION for score in instrument_of(name).scores)
 
 
 def one_answer(item: Item, status: AnswerStatus, place: int) -> Answer:
