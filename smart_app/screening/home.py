@@ -25,7 +25,8 @@ from smart_app.screening.views import DueItem, HomeView, WorkItem
 from smart_app.screening.wording import say_count, say_day, say_moment
 from smart_app.services import Acting, Services
 
-_KEYS = 9
+_KEYS = 6
+"""As many as the page shows without unfolding the rest."""
 
 
 def view_home(app: Services, who: Acting) -> HomeView:
