@@ -9,10 +9,10 @@ NODE_MODULES := $(NODE_TESTS:%=%/node_modules)
 FHIR_PACKAGES ?= ../shared/igs
 export FHIR_PACKAGES
 
-.PHONY: help setup demo test check fix bench proof screenshots docs lock clean
+.PHONY: help setup demo test check fix bench bench-faults proof screenshots docs lock clean
 
 help: ## Show this help
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Make .venv with everything pinned by hash
 
@@ -52,6 +52,9 @@ fix: $(STAMP) ## Let ruff mend what it can
 
 bench: $(STAMP) tests/conformance/node/node_modules ## Measure speed and memory, as ratios within one run
 	@$(BIN)/python -m bench
+
+bench-faults: $(STAMP) ## Run every cell of the fault matrix: each fault by way to write by step
+	@FAULT_MATRIX=all $(BIN)/pytest -q tests/safety/test_rule_7_fault_matrix.py
 
 proof: $(STAMP) ## Every mutant of every instrument and 100,000 damaged responses (some minutes)
 	@$(BIN)/python -m tests.golden.kill_rate

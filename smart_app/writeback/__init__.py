@@ -16,6 +16,7 @@
 | ``result_table`` | from the EHR's answer to a row's state (pure) |
 | ``writer`` | send what an Approval names, at most once |
 | ``look_up`` | find out what became of a write whose answer was lost |
+| ``note_search`` | find a note by its visible reference line, where identifiers do not come back |
 | ``report``, ``outcome`` | what a run did; what the outcome page says of each row |
 
 The law is the design's write path: nothing unsigned is sent, a POST of unknown outcome is never repeated without proof.

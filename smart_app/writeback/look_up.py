@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import parse_qsl
 
-from launch.ehr_profile import AbsenceProof
+from launch.ehr_profile import AbsenceProof, NoteLookUp
 from launch.errors import LaunchError
 from launch.fhir_reader import FhirResource
 from smart_app.model.approval import Approval
@@ -19,6 +19,7 @@ from smart_app.model.ledger import LedgerRow, RowState
 from smart_app.writeback.claims import Claims
 from smart_app.writeback.door import EhrDoor
 from smart_app.writeback.guard import refers_to_patient
+from smart_app.writeback.note_search import find_note_search, has_reference_line
 from smart_app.writeback.signed import carries, find_search
 
 _LONGEST_PAUSE = timedelta(hours=1)
@@ -60,11 +61,14 @@ def _is_due(row: LedgerRow, now: datetime) -> bool:
 
 
 def _search(row: LedgerRow, approval: Approval, door: EhrDoor) -> _Found | None:
-    """Search by our identifier; None where this EHR or token does not let us."""
-    query = find_search(row)
-    if query is None or door.capabilities is None:
+    """Search by our identifier, or for our line in the notes; None where this EHR or token does not let us."""
+    if door.capabilities is None:
         return None
-    params = parse_qsl(query)
+    by_content = _is_found_by_content(row, door)
+    query = find_search(row)
+    params = find_note_search(row, approval, door.capabilities) if by_content else parse_qsl(query or "")
+    if not params:
+        return None
     can = door.capabilities.allows(row.resource_type, "search-type")
     listed = {name for name, _ in params} <= door.capabilities.search_params(row.resource_type)
     if not (can and listed and door.scopes.allows(row.resource_type, "s")):
@@ -74,8 +78,16 @@ def _search(row: LedgerRow, approval: Approval, door: EhrDoor) -> _Found | None:
     except LaunchError:
         # Asked and not answered: to be asked again, and no part of any proof.
         return _Found(matches=(), complete=False)
+    if by_content:
+        read = [(note, has_reference_line(note, approval, door)) for note in result.resources]
+        unread = any(has is None for _, has in read)
+        return _Found(matches=tuple(note for note, has in read if has), complete=result.complete and not unread)
     ours = [match for match in result.resources if _is_ours(match, row, approval, door)]
     return _Found(matches=tuple(ours), complete=result.complete)
+
+
+def _is_found_by_content(row: LedgerRow, door: EhrDoor) -> bool:
+    return row.resource_type == "DocumentReference" and door.profile.note_look_up is NoteLookUp.CONTENT
 
 
 def _is_ours(match: FhirResource, row: LedgerRow, approval: Approval, door: EhrDoor) -> bool:
