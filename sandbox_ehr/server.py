@@ -28,6 +28,10 @@ class _Handler(WSGIRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
 
+    def connection_dropped(self, error: BaseException, environ: dict[str, Any] | None = None) -> None:
+        """Expect no further request on a connection that has ended."""
+        self.close_connection = True
+
     def date_time_string(self, timestamp: float | None = None) -> str:
         """Give the `Date` header by the clock of the EHR."""
         app = self.server.app
