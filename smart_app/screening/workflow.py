@@ -9,7 +9,7 @@
 | alerts | view_alert, close_alert, hand_over_alert, ask_again, add_to_alert |
 | review | view_review, reopen_screening, reject_screening, set_comment, save_note, renew_note |
 | visit | view_encounters, choose_encounter |
-| sign | sign_screening, co_sign, finish_writing, view_outcome |
+| sign | sign_screening, co_sign, finish_writing, view_outcome, view_unfinished, decide_unfinished |
 
 Each takes ``Services`` and ``Acting`` first, checks the right, touches this launch's patient only, and commits its
 audit events with the change; a refusal is audited on its own (smart_app/access.py).
@@ -32,6 +32,7 @@ from smart_app.screening.reviewing import reject_screening, reopen_screening, se
 from smart_app.screening.saving import save_answers
 from smart_app.screening.signing import co_sign, finish_writing, sign_screening
 from smart_app.screening.starting import find_usual_giving, start_screening, view_start
+from smart_app.screening.unfinished import decide_unfinished, view_unfinished
 from smart_app.screening.worklist import view_worklist
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "choose_encounter",
     "close_alert",
     "co_sign",
+    "decide_unfinished",
     "find_usual_giving",
     "finish_launch",
     "finish_writing",
@@ -68,5 +70,6 @@ __all__ = [
     "view_outcome",
     "view_review",
     "view_start",
+    "view_unfinished",
     "view_worklist",
 ]

@@ -16,6 +16,7 @@
 | ``result_table`` | from the EHR's answer to a row's state (pure) |
 | ``writer`` | send what an Approval names, at most once |
 | ``look_up`` | find out what became of a write whose answer was lost |
+| ``decisions`` | what a person decides on a row that no look-up could settle |
 | ``note_search`` | find a note by its visible reference line, where identifiers do not come back |
 | ``report``, ``outcome`` | what a run did; what the outcome page says of each row |
 

@@ -132,6 +132,20 @@ class Claims:
                 self._audit_results(unit, rows, now, outcome=exc.code)
                 unit.commit()
 
+    def decide(self, rows: Sequence[LedgerRow], decision: str) -> None:
+        """Record what a person decided on unknown rows, each with its audit event, in one transaction.
+
+        Raises: LostClaim when one of them is unknown no more: nothing was changed.
+        """
+        now = self._clock()
+        with self._units.write() as unit:
+            for row in rows:
+                if unit.ledger.get(row.id).state is not RowState.UNKNOWN:
+                    raise LostClaim(field="state")
+                unit.ledger.save(row, expected_attempt=row.attempt)
+                unit.audit.append(self._event(AuditAction.ROW_DECIDED, row, now, outcome=decision))
+            unit.commit()
+
     def release(self, rows: Sequence[LedgerRow], state: RowState, reason_code: str, reason: str) -> None:
         """Give leased rows back unsent: ``planned`` to go on at once, ``waiting`` for what ``reason`` names."""
         now = self._clock()

@@ -7,9 +7,11 @@ after our time-out and an index can lag. Several matches, or no proof: a person 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import parse_qsl
+from uuid import UUID
 
 from launch.ehr_profile import AbsenceProof, NoteLookUp
 from launch.errors import LaunchError
@@ -26,13 +28,19 @@ _LONGEST_PAUSE = timedelta(hours=1)
 _PERSON = "We cannot look it up here: a person decides after a look at the chart."
 _NOT_FOUND_YET = "The EHR does not show it yet. We look again; we do not send it twice."
 _NO_PROOF = "The EHR does not show it, which proves nothing here. A person decides after a look at the chart."
+_TOGETHER = "The EHR has all that was sent with it, in one transaction; it does not let us look for the id."
 _SEVERAL = "The EHR shows more than one. A person decides after a look at the chart."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
+class Found:
+    """Resources that are ours by identifier or line; ``complete``: the EHR gave all it has, and all was read."""
+
     matches: tuple[FhirResource, ...]
     complete: bool
+
+
+_NOT_ASKED = Found(matches=(), complete=False)
 
 
 def look_up_unknown(claims: Claims, approval: Approval, door: EhrDoor, now: datetime) -> None:
@@ -42,16 +50,32 @@ def look_up_unknown(claims: Claims, approval: Approval, door: EhrDoor, now: date
     """
     standing = claims.rows()
     rows = [row for row in standing if row.resource and _is_due(row, now)]
-    found = {row.id: _search(row, approval, door) for row in rows}
+    found = {row.id: search_for(row, approval, door) for row in rows}
     in_chart = {row.sent_at for row in standing if row.state is RowState.WRITTEN}
     in_chart |= {row.sent_at for row in rows if (seen := found[row.id]) is not None and seen.matches}
     moved = [
         change
         for row in rows
-        if (change := _move(row, found[row.id], door, now, alone=row.sent_at not in in_chart)) is not None
+        if (change := _find_mates(row, standing, found, now)) is not None
+        or (change := _move(row, found[row.id], door, now, alone=row.sent_at not in in_chart)) is not None
     ]
     if moved:
         claims.record(moved)
+
+
+def _find_mates(
+    row: LedgerRow, standing: Sequence[LedgerRow], found: Mapping[UUID, Found | None], now: datetime
+) -> LedgerRow | None:
+    """Give the row as written where it cannot be looked up itself, but all that can be of its transaction is there."""
+    if row.state is not RowState.UNKNOWN or row.sent_at is None or found[row.id] is not None:
+        return None
+    mates = [mate for mate in standing if mate.sent_at == row.sent_at and mate.id != row.id]
+    seen = [mate for mate in mates if mate.state is RowState.WRITTEN]
+    seen += [mate for mate in mates if (one := found.get(mate.id)) is not None and len(one.matches) == 1]
+    blind = [mate for mate in mates if mate.state is RowState.UNKNOWN and found.get(mate.id, _NOT_ASKED) is None]
+    if not seen or {mate.id for mate in mates} != {mate.id for mate in (*seen, *blind)}:
+        return None
+    return row.end(RowState.WRITTEN, now, reason_code="found-together", reason=_TOGETHER)
 
 
 def _is_due(row: LedgerRow, now: datetime) -> bool:
@@ -60,7 +84,7 @@ def _is_due(row: LedgerRow, now: datetime) -> bool:
     return row.state is RowState.UNKNOWN and (row.not_before is None or row.not_before <= now)
 
 
-def _search(row: LedgerRow, approval: Approval, door: EhrDoor) -> _Found | None:
+def search_for(row: LedgerRow, approval: Approval, door: EhrDoor) -> Found | None:
     """Search by our identifier, or for our line in the notes; None where this EHR or token does not let us."""
     if door.capabilities is None:
         return None
@@ -77,13 +101,13 @@ def _search(row: LedgerRow, approval: Approval, door: EhrDoor) -> _Found | None:
         result = door.reader.search(row.resource_type, params)
     except LaunchError:
         # Asked and not answered: to be asked again, and no part of any proof.
-        return _Found(matches=(), complete=False)
+        return Found(matches=(), complete=False)
     if by_content:
         read = [(note, has_reference_line(note, approval, door)) for note in result.resources]
         unread = any(has is None for _, has in read)
-        return _Found(matches=tuple(note for note, has in read if has), complete=result.complete and not unread)
+        return Found(matches=tuple(note for note, has in read if has), complete=result.complete and not unread)
     ours = [match for match in result.resources if _is_ours(match, row, approval, door)]
-    return _Found(matches=tuple(ours), complete=result.complete)
+    return Found(matches=tuple(ours), complete=result.complete)
 
 
 def _is_found_by_content(row: LedgerRow, door: EhrDoor) -> bool:
@@ -99,7 +123,7 @@ def _is_ours(match: FhirResource, row: LedgerRow, approval: Approval, door: EhrD
     )
 
 
-def _move(row: LedgerRow, found: _Found | None, door: EhrDoor, now: datetime, *, alone: bool) -> LedgerRow | None:
+def _move(row: LedgerRow, found: Found | None, door: EhrDoor, now: datetime, *, alone: bool) -> LedgerRow | None:
     if found is not None and len(found.matches) == 1:
         return _written(row, found.matches[0], now)
     if row.state is RowState.WRITTEN:
@@ -109,7 +133,7 @@ def _move(row: LedgerRow, found: _Found | None, door: EhrDoor, now: datetime, *,
         if not _may_repeat(row, door):
             told = row.reason_code == "cannot-look-up"
             return None if told else row.look_up(now, reason_code="cannot-look-up", reason=_PERSON, counts=False)
-        found = _Found(matches=(), complete=True)
+        found = Found(matches=(), complete=True)
     if len(found.matches) > 1:
         return row.look_up(now, reason_code="several-found", reason=_SEVERAL, not_before=_next(row, door, now))
     return _absent(row, door, now, counts=found.complete and alone)

@@ -221,7 +221,7 @@ def open_clinic(
     ``database_url`` None: a SQLite file in the folder.
     """
     clock = Clock()
-    with running_sandbox(SandboxConfig(clock=clock)) as sandbox:
+    with running_sandbox(SandboxConfig(clock=clock, control=True)) as sandbox:
         entry = Ehr(
             id="sandbox",
             name="Alder Creek Behavioral Health",
