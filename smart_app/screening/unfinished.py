@@ -164,8 +164,11 @@ def _view_doubt(app: Services, who: Acting, approval: Approval, doubt: Doubt, na
 def _say_found(doubt: Doubt) -> str:
     if doubt.candidates:
         return f"The EHR shows {len(doubt.candidates)} now."
-    if any(found is None for found in doubt.found):
+    asked = [found for found in doubt.found if found is not None]
+    if not asked:
         return "Here we cannot look: only a look at the chart can tell."
-    if not all(found is not None and found.complete for found in doubt.found):
+    if not all(found.complete for found in asked):
         return "The EHR did not answer the search, or not in full."
-    return "The EHR shows none now. That alone proves nothing: it may show it later."
+    blind = len(doubt.found) - len(asked)
+    words = "The EHR shows none now. That alone proves nothing: it may show it later."
+    return f"{words} {say_count(blind, 'item')} cannot be looked up here." if blind else words

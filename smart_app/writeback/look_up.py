@@ -150,6 +150,9 @@ def _written(row: LedgerRow, match: FhirResource, now: datetime) -> LedgerRow:
 def _absent(row: LedgerRow, door: EhrDoor, now: datetime, *, counts: bool) -> LedgerRow:
     if door.profile.absence_proof is AbsenceProof.NONE:
         return row.look_up(now, reason_code="no-proof", reason=_NO_PROOF, not_before=_next(row, door, now))
+    settle = timedelta(seconds=door.profile.settle_seconds)
+    # A person may have it looked up at any time: two look-ups in one breath are one.
+    counts = counts and (row.look_ups == 0 or row.looked_up_at is None or now - row.looked_up_at >= settle)
     if counts and row.look_ups > 0:
         return row.prove_absent(now)
     return row.look_up(

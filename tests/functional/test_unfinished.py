@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from launch.ehr_profile import AbsenceProof, get_ehr_profile
 from smart_app.model.audit import AuditAction
 from smart_app.model.ledger import RowState
 from smart_app.model.rights import NotAllowed
@@ -14,7 +17,7 @@ from smart_app.screening.errors import InvalidField
 from smart_app.services import Acting
 from smart_app.web import WebOptions, create_app
 from smart_app.writeback.decisions import DecidedElsewhere
-from tests.fakes.clinic import BELL, LINDQVIST, Clinic, phq9
+from tests.fakes.clinic import BELL, LINDQVIST, Clinic, open_clinic, phq9
 from tests.functional.page_browser import PageBrowser
 
 POST = {"method": "POST", "path": "/fhir$"}
@@ -69,6 +72,19 @@ def test_look_up_again_finds_what_the_index_shows_by_now(clinic: Clinic) -> None
     who, screening_id = sign_in_doubt(clinic, "reset-after-commit")
     workflow.decide_unfinished(clinic.app, who, screening_id, first_of(clinic, screening_id), "look-up", looked=False)
     assert states(clinic, screening_id) == {RowState.WRITTEN}
+
+
+def test_look_ups_in_one_breath_prove_no_absence(tmp_path: Path) -> None:
+    profile = replace(get_ehr_profile("generic"), absence_proof=AbsenceProof.IDENTIFIER_SEARCH)
+    with open_clinic(tmp_path, ehr={"profile": profile}) as clinic:
+        who, screening_id = sign_in_doubt(clinic, "reset-after-commit")
+        clinic.sandbox.control.order({"fault": "lagging-search", "seconds": 3600, "match": SEARCH})
+        for _ in range(3):
+            row = first_of(clinic, screening_id)
+            workflow.decide_unfinished(clinic.app, who, screening_id, row, "look-up", looked=False)
+        assert states(clinic, screening_id) == {RowState.UNKNOWN}
+        clinic.sandbox.control.clear()
+        assert len(clinic.in_chart("DocumentReference", "pt-02")) == 1
 
 
 def test_the_candidate_that_a_person_names_must_be_one_that_the_ehr_shows(clinic: Clinic) -> None:
