@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from smart_app.web import WebOptions, create_app
-from tests.fakes.clinic import BELL, PHQ9, Clinic, code_of
+from tests.fakes.clinic import BELL, LINDQVIST, PHQ9, Clinic, code_of
 from tests.functional.page_browser import Page, PageBrowser
 
 WEIGHTS = (2, 2, 2, 2, 1, 1, 1, 1, 1)
@@ -245,3 +245,18 @@ def test_a_note_edited_on_the_page_is_shown_before_it_is_signed_and_then_written
 
     assert outcome.url.endswith("/outcome")
     assert "Seen with her sister." in outcome.text
+
+
+def test_who_signs_second_is_told_who_was_first(browser: PageBrowser, app: Flask, clinic: Clinic) -> None:
+    first = browser.launch("pt-03")
+    review = give(browser, first, 1, 1, 1, 1, 1, 1, 1, 1, 0)
+    other = PageBrowser(app, clinic)
+    home = other.launch("pt-03", LINDQVIST)
+    theirs = other.get(f"{home.url.rstrip('/')}/screenings/{review.url.split('/')[-2]}/review")
+    browser.send(review.form("/sign", choice="write"))
+
+    told = other.send(theirs.form("/sign", choice="write"))
+
+    assert told.status == 409
+    assert "by Amara Okafor, MD" in told.text
+    assert "Nothing was signed a second time" in told.text

@@ -12,6 +12,7 @@ from smart_app.model.approval import WriteChoice
 from smart_app.model.moves import IllegalMove, MissingField
 from smart_app.screening import workflow
 from smart_app.screening.errors import InvalidField, SigningBlocked
+from smart_app.storage.errors import StaleVersion
 from smart_app.web.clinician.blueprint import acting, clinician
 from smart_app.web.clinician.posted_answers import parse_number
 from smart_app.web.clinician.rendering import render_page
@@ -92,7 +93,18 @@ def sign(screening_id: UUID) -> ResponseReturnValue:
         )
     except _ASK_AGAIN as problem:
         return review_page(screening_id, problem), problem.http_status
+    except (StaleVersion, IllegalMove) as problem:
+        return _signed_before(screening_id, problem)
     return redirect(url_for("clinician.outcome", screening_id=screening_id), 303)
+
+
+def _signed_before(screening_id: UUID, problem: StaleVersion | IllegalMove) -> ResponseReturnValue:
+    """Say who was first where somebody has just signed it; any other change since the page was shown is raised."""
+    try:
+        view = workflow.view_outcome(services(), acting(), screening_id)
+    except IllegalMove:
+        raise problem from None
+    return render_page("pages/outcome.html", view, signed_before=True), problem.http_status
 
 
 def _check_note_as_shown(screening_id: UUID) -> None:
