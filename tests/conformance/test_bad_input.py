@@ -156,7 +156,13 @@ def cyclic_questionnaire() -> bytes:
         }
         for link_id, gate in waits.items()
     ]
-    own = {"url": "https://example.org/Questionnaire/own", "version": "1", "title": "Own", "status": "active"}
+    own = {
+        "url": "https://example.org/Questionnaire/own",
+        "version": "1",
+        "title": "Own",
+        "status": "active",
+        "language": "en",
+    }
     return json.dumps({"resourceType": "Questionnaire", **own, "item": items}).encode()
 
 

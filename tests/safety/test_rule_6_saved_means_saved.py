@@ -64,7 +64,7 @@ def test_rule_6_a_difference_at_hand_in_is_asked_about_and_the_answer_is_kept(cl
     result = workflow.hand_in(clinic.app, who, screening_id, stale)
     assert not result.handed_in
     assert [(d.link_id, d.posted, d.saved_code) for d in result.differences] == [
-        ("phq9-1", "Several days", code_of("phq9-1", 3))
+        ("phq9-1", "Several days (1)", code_of("phq9-1", 3))
     ]
     assert clinic.screening(screening_id).state is ScreeningState.IN_PROGRESS
     shown = {"phq9-1": result.differences[0].saved_version}

@@ -82,10 +82,11 @@ def test_no_instrument_says_negative_or_a_range_outside_its_ages(name: str, plac
         return
     for definition, score, before in zip(instrument.scores, report.scores, told.scores, strict=True):
         assert score.bounds == before.bounds
-        assert score.value == before.value or (definition.levels and not before.positive and score.value is None)
+        assert definition.levels or score.value == before.value
         for_ages = score.cutoff is not None and (score.cutoff.age_min, score.cutoff.age_max) != (None, None)
         if definition.levels:
-            assert score.positive in (True, None)
+            stands = before.positive and instrument.asks_about_suicide
+            assert (score.value, score.positive) == ((before.value, True) if stands else (None, None))
         else:
             assert score.band is None
             assert score.positive is None or for_ages
