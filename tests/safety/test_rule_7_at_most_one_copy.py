@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from launch.ehr_profile import AbsenceProof, get_ehr_profile
 from launch.fhir_reader import FhirResource, SearchResult
+from launch.scopes import Scopes
 from smart_app.model.ledger import LedgerRow, RowState
 from smart_app.storage.unit_of_work import Units
 from smart_app.writeback.door import EhrDoor
@@ -300,6 +301,27 @@ def test_while_a_part_of_a_transaction_is_found_no_other_part_is_proven_absent(u
 
     chart.indexed = None
     assert write_approval(units, approval.id, door, clock=clock).finished
+
+
+def test_what_cannot_be_searched_is_told_by_its_transaction_only_when_all_the_rest_is_found(units: Units) -> None:
+    chart, clock = PartialChart(), Clock()
+    chart.indexed = frozenset({"Observation"})
+    blind = Scopes.parse(
+        "patient/*.cru patient/Observation.s patient/QuestionnaireResponse.s patient/DocumentReference.s"
+    )
+    door = open_fake_door(chart, profile=SEARCH, capabilities=capabilities(transaction=True), scopes=blind)
+    approval = sign_reviewed(units, door)
+    chart.script = [Act.LOSE_ANSWER]
+    write_approval(units, approval.id, door, clock=clock)
+    assert rows_of(units, approval.id)[-1].state is RowState.UNKNOWN
+
+    chart.indexed = None
+    clock.go(hours=1)
+    write_approval(units, approval.id, door, clock=clock)
+
+    last = rows_of(units, approval.id)[-1]
+    assert (last.kind, last.state, last.reason_code) == ("provenance", RowState.WRITTEN, "found-together")
+    check_truth(units, approval.id, chart)
 
 
 def test_what_began_one_by_one_goes_on_one_by_one(units: Units) -> None:
