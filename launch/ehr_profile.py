@@ -31,6 +31,24 @@ class Use(StrEnum):
     NEVER = "never"
 
 
+class Create(StrEnum):
+    """Whether to create a type: as the CapabilityStatement says, never, or never ours, for it takes only its own kinds.
+
+    Own kinds are what the EHR itself has set up: mapped flowsheet rows, assigned questionnaires, its own profile.
+    """
+
+    AUTO = "auto"
+    NEVER = "never"
+    OWN_KINDS = "own-kinds"
+
+
+class NoteAuthor(StrEnum):
+    """Whose note it may be: anyone's, or only that of the provider whose token sends it."""
+
+    ANY = "any"
+    SIGNED_IN_PRACTITIONER = "signed-in-practitioner"
+
+
 class ScopeVersion(StrEnum):
     """How scopes are spelled: as discovery says, or fixed."""
 
@@ -70,8 +88,11 @@ class EhrProfile:
     """The rules of one vendor, complete.
 
     `settle_seconds`: how long to wait between two empty look-ups. `note_content_types`: those accepted, best first.
-    `note_type`: LOINC code of the note. `note_doc_status`: what a signed note is sent with. `observation_create`,
-    `questionnaire_response_create`: `never` where the CapabilityStatement promises more than it keeps.
+    `note_type`: LOINC code of the note. `note_doc_status`: what a signed note is sent with. `note_author`: see
+    NoteAuthor. `note_authenticator`: whether the element is sent. `note_needs_time`: whether the period must have a
+    time of day. `note_max_characters`: of the text with its signature lines, 0 where no limit is known.
+    `observation_create`, `questionnaire_response_create`, `provenance_create`: other than `auto` where the
+    CapabilityStatement promises more than it keeps.
     """
 
     name: str
@@ -80,15 +101,19 @@ class EhrProfile:
     settle_seconds: int
     transaction: Use
     conditional_create: Use
-    observation_create: Use
-    questionnaire_response_create: Use
-    provenance_create: Use
+    observation_create: Create
+    questionnaire_response_create: Create
+    provenance_create: Create
     note_content_types: tuple[str, ...]
     note_max_contents: int
     note_type: str
     note_doc_status: str
     note_look_up: NoteLookUp
     note_needs_encounter: bool
+    note_needs_time: bool
+    note_author: NoteAuthor
+    note_authenticator: bool
+    note_max_characters: int
     scope_version: ScopeVersion
     break_the_glass_codes: tuple[str, ...]
     origins: Mapping[str, RuleOrigin]
@@ -131,15 +156,19 @@ def parse_ehr_profile(name: str, text: str, *, generic: str) -> EhrProfile:
         settle_seconds=_whole(values, "settle_seconds"),
         transaction=_choice(Use, values, "transaction"),
         conditional_create=_choice(Use, values, "conditional_create"),
-        observation_create=_choice(Use, values, "observation_create"),
-        questionnaire_response_create=_choice(Use, values, "questionnaire_response_create"),
-        provenance_create=_choice(Use, values, "provenance_create"),
+        observation_create=_choice(Create, values, "observation_create"),
+        questionnaire_response_create=_choice(Create, values, "questionnaire_response_create"),
+        provenance_create=_choice(Create, values, "provenance_create"),
         note_content_types=_texts(values, "note_content_types"),
         note_max_contents=_whole(values, "note_max_contents"),
         note_type=_text(values, "note_type"),
         note_doc_status=_text(values, "note_doc_status"),
         note_look_up=_choice(NoteLookUp, values, "note_look_up"),
         note_needs_encounter=_flag(values, "note_needs_encounter"),
+        note_needs_time=_flag(values, "note_needs_time"),
+        note_author=_choice(NoteAuthor, values, "note_author"),
+        note_authenticator=_flag(values, "note_authenticator"),
+        note_max_characters=_whole(values, "note_max_characters"),
         scope_version=_choice(ScopeVersion, values, "scope_version"),
         break_the_glass_codes=_texts(values, "break_the_glass_codes"),
         origins={rule: origin for rule, (_, origin) in rules.items()},

@@ -15,7 +15,7 @@ def build_plans(app: Services, who: Acting, material: Material) -> tuple[PlanVie
     """Build the plan that stands when the page opens, then that of every other choice."""
     standing = material.plan
     others = [
-        plan_for(app, who, material.result, material.organization, option.choice)
+        plan_for(app, who, material.result, material.organization, option.choice, note_text=material.note.text)
         for option in standing.options
         if option.choice is not standing.choice
     ]

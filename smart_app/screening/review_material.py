@@ -8,11 +8,12 @@ from hashlib import sha256
 
 from fhir_mappings.administration import Party
 from fhir_mappings.instrument import Instrument
-from fhir_mappings.result import ScreeningResult
+from fhir_mappings.result import ScreeningResult, Signer
 from smart_app.chart import Chart, ChartHistory
 from smart_app.model.alert import Alert
 from smart_app.model.approval import WriteChoice
 from smart_app.model.note import NoteDraft
+from smart_app.model.rights import Right
 from smart_app.model.screening import Screening, ScreeningState
 from smart_app.notes.drafting import ComposedNote, compose_note
 from smart_app.screening.answers import get_instrument
@@ -70,7 +71,7 @@ def gather(app: Services, who: Acting, screening: Screening, *, choice: WriteCho
     result = build_result(app, who, instrument, screening, chart=chart, alerts=alerts, points=points)
     note = compose_note(result, draft)
     organization = find_organization(app, who, chart)
-    plan = plan_for(app, who, result, organization, choice)
+    plan = plan_for(app, who, result, organization, choice, note_text=note.text)
     same = [other for other in earlier if other.instrument_id == instrument.id and other.id != screening.id]
     return Material(
         screening=screening,
@@ -101,16 +102,33 @@ def find_organization(app: Services, who: Acting, chart: Chart) -> Party | None:
 
 
 def plan_for(
-    app: Services, who: Acting, result: ScreeningResult, organization: Party | None, choice: WriteChoice | None
+    app: Services,
+    who: Acting,
+    result: ScreeningResult,
+    organization: Party | None,
+    choice: WriteChoice | None,
+    *,
+    note_text: str,
 ) -> WritePlan:
     """Make the write plan for a result with this launch's scopes and this EHR's abilities."""
     ehr = app.ehrs.get(who.session.ehr_id)
+    rule = who.rights.get(Right.SIGN)
+    waits = rule is not None and rule.supervisor is not None
+    supervisor = get_supervisor_name(app, who) or "the supervisor"
     return make_plan(
         capabilities=app.connections.find_capabilities(ehr.id, who.now),
         scopes=get_active(app, who).scopes,
         profile=ehr.profile,
         site=app.rules.at(ehr.id).write_site,
-        facts=find_facts(result, organization=organization, now=who.now, launch_visit_set_aside=is_set_aside(app, who)),
+        facts=find_facts(
+            result,
+            signer=Signer(reference=who.user.fhir_user or "", display=who.user.name),
+            note_text=note_text,
+            organization=organization,
+            now=who.now,
+            co_signer=Party(reference=None, display=supervisor) if waits else None,
+            launch_visit_set_aside=is_set_aside(app, who),
+        ),
         choice=choice,
     )
 

@@ -9,11 +9,15 @@ from uuid import UUID
 
 from fhir_mappings.administration import Party
 from fhir_mappings.extract import build_chart_resources
+from fhir_mappings.note import sign_note_text
+from fhir_mappings.r4 import Precision
 from fhir_mappings.result import ScreeningResult, SignedResult, Signer
 from fhir_mappings.scores import Score
 from fhir_mappings.write_shape import ALL_SHAPES, ResourceKind
+from smart_app.writeback.obstacles import Circumstances
 from smart_app.writeback.plan import ResultFacts
 
+_NOBODY_SIGNS = "Practitioner/none"
 _NOBODY = Party(reference="Organization/none", display="none")
 
 
@@ -42,17 +46,29 @@ def signed_result(
 
 
 def find_facts(
-    result: ScreeningResult, *, organization: Party | None, now: datetime, launch_visit_set_aside: bool = False
+    result: ScreeningResult,
+    *,
+    signer: Signer,
+    note_text: str,
+    organization: Party | None,
+    now: datetime,
+    co_signer: Party | None = None,
+    launch_visit_set_aside: bool = False,
 ) -> ResultFacts:
-    """Count what the result makes when everything is written, and see what it comes with. ``now`` is aware."""
+    """Count what the result makes when everything is written, and see what it comes with.
+
+    ``now`` is aware. ``co_signer``: whose signature it waits for before it is sent.
+    """
     trial = signed_result(
         result,
-        signer=Signer(reference="Practitioner/none", display="none"),
+        # The display alone counts: whom the EHR does not know has no reference to build with.
+        signer=Signer(reference=_NOBODY_SIGNS, display=signer.display or _NOBODY_SIGNS),
         signed_at=now,
         organization=organization or _NOBODY,
-        note_text="none",
+        note_text=note_text,
         reference_code="SS-0000-0000",
         software_version="0",
+        co_signer=co_signer,
     )
     numbers: dict[str, UUID] = {}
     planned = build_chart_resources(trial, ALL_SHAPES, lambda key: numbers.setdefault(key, UUID(int=len(numbers) + 1)))
@@ -60,8 +76,14 @@ def find_facts(
     return ResultFacts(
         counts=dict(counts),
         score_words=_score_words(result),
-        has_encounter=result.encounter is not None,
-        has_organization=organization is not None,
+        circumstances=Circumstances(
+            has_encounter=result.encounter is not None,
+            has_organization=organization is not None,
+            has_time=result.administration.when.precision >= Precision.SECOND,
+            signer_is_practitioner=signer.reference.startswith("Practitioner/"),
+            awaits_co_signature=co_signer is not None,
+            note_characters=len(sign_note_text(trial)),
+        ),
         age=lowest_age(result.patient.birth_date, now.date()),
         launch_visit_set_aside=launch_visit_set_aside,
     )

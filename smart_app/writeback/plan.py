@@ -18,7 +18,7 @@ from launch.ehr_profile import EhrProfile, Use
 from launch.scopes import Scopes
 from smart_app.model.approval import WriteChoice
 from smart_app.writeback import plan_words as words
-from smart_app.writeback.obstacles import Obstacle, find_obstacle
+from smart_app.writeback.obstacles import Circumstances, Obstacle, find_obstacle
 from smart_app.writeback.shapes import WriteMethod, build_shape, choose_note_type
 
 __all__ = [
@@ -48,7 +48,7 @@ class WriteSite:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultFacts:
-    """What the plan must know of the result: how many resources of each kind it makes, and what it comes with.
+    """What the plan must know of the result: how many resources of each kind it makes, and its circumstances.
 
     ``age`` is the lowest that the birth date allows on the day of signing, in whole years, None where there is no birth
     date. ``score_words`` names the total as the page does ("Total 13"). ``launch_visit_set_aside``: the EHR had a visit
@@ -57,8 +57,7 @@ class ResultFacts:
 
     counts: Mapping[ResourceKind, int]
     score_words: str
-    has_encounter: bool
-    has_organization: bool
+    circumstances: Circumstances
     age: int | None
     launch_visit_set_aside: bool = False
 
@@ -145,7 +144,7 @@ def make_plan(
     count = sum(line.count for line in lines if line.writes)
     method = choose_method(capabilities, profile, resources=count)
     minor_notice = words.minor_notice(facts.age, site.age_of_majority)
-    notices = words.visit_notices(facts.has_encounter, facts.launch_visit_set_aside) if written else ()
+    notices = words.visit_notices(facts.circumstances.has_encounter, facts.launch_visit_set_aside) if written else ()
     text = words.plan_text([(line.label, line.chart_as, line.writes, line.reason) for line in lines], notices)
     return WritePlan(
         method=method,
@@ -183,8 +182,7 @@ def _find_obstacles(
             scopes=scopes,
             profile=profile,
             switched_on=kind in site.kinds,
-            has_encounter=facts.has_encounter,
-            has_organization=facts.has_organization,
+            circumstances=facts.circumstances,
         )
         for kind in ResourceKind
         if facts.counts.get(kind, 0)

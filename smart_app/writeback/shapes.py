@@ -51,5 +51,6 @@ def build_shape(kind: ResourceKind, *, profile: EhrProfile, method: WriteMethod,
         note_content_types=choose_content_types(profile),
         note_type=note_type,
         doc_status=profile.note_doc_status,
+        authenticator=profile.note_authenticator,
         related=method is WriteMethod.TRANSACTION,
     )

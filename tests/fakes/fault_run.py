@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fhir_mappings.systems import RESULT_IDENTIFIER
-from launch.ehr_profile import AbsenceProof, NoteLookUp, Use
+from launch.ehr_profile import AbsenceProof, Create, NoteLookUp, Use
 from sandbox_ehr.server import RunningSandbox
 from sandbox_ehr.store_session import LoggedRequest
 from smart_app.model.approval import Approval
@@ -43,8 +43,8 @@ METHODS: Mapping[str, dict[str, Any]] = {
         "transaction": Use.NEVER,
         "conditional_create": Use.NEVER,
         "absence_proof": AbsenceProof.NONE,
-        "observation_create": Use.NEVER,
-        "questionnaire_response_create": Use.NEVER,
+        "observation_create": Create.NEVER,
+        "questionnaire_response_create": Create.NEVER,
         "note_look_up": NoteLookUp.CONTENT,
         "note_needs_encounter": True,
         "note_content_types": ("text/plain",),

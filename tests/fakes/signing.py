@@ -31,6 +31,7 @@ from tests.unit.fhir_mappings.factories import answers_of, phq9, screening_resul
 
 NOW = datetime(2026, 11, 23, 15, 55, tzinfo=UTC)
 TOTAL_13 = (2, 2, 3, 2, 0, 1, 2, 0, 1, 1)
+SIGNER = Signer(reference="Practitioner/miriam", display="Miriam Okafor, MD")
 ORGANIZATION = Party(reference="Organization/alder-creek", display="Alder Creek")
 
 
@@ -114,7 +115,7 @@ def plan_for(
         scopes=door.scopes,
         profile=door.profile,
         site=site or WriteSite(),
-        facts=find_facts(result, organization=organization, now=NOW),
+        facts=find_facts(result, signer=SIGNER, note_text=build_note_text(result), organization=organization, now=NOW),
         choice=choice,
     )
 
@@ -133,7 +134,7 @@ def sign_request(door: EhrDoor, screening: Screening, **changes: Any) -> SignReq
         "encounter_id": "visit",
         "encounter_status": "in-progress",
         "signer": CLINICIAN,
-        "signer_name": Signer(reference="Practitioner/miriam", display="Miriam Okafor, MD"),
+        "signer_name": SIGNER,
         "organization": organization,
         "launch_id": "launch-1",
         "note_text": build_note_text(result),

@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 
+from fhir_mappings.note import build_note_text
 from fhir_mappings.r4 import Coding
 from fhir_mappings.write_shape import PLAIN_TEXT, XHTML, ResourceKind
-from launch.ehr_profile import Use, get_ehr_profile
+from launch.ehr_profile import Create, NoteAuthor, Use, get_ehr_profile
 from launch.scopes import Scopes
 from smart_app.model.approval import WriteChoice
 from smart_app.writeback.facts import find_facts
+from smart_app.writeback.obstacles import Circumstances
 from smart_app.writeback.plan import PlanLine, ResultFacts, WriteMethod, WritePlan, WriteSite, make_plan
 from tests.fakes.ehr_door import WRITTEN_TYPES, capabilities
-from tests.fakes.signing import NOW, ORGANIZATION, reviewed_result
+from tests.fakes.signing import NOW, ORGANIZATION, SIGNER, reviewed_result
 from tests.unit.fhir_mappings.factories import answers_of, phq9, screening_result
 
 GENERIC = get_ehr_profile("generic")
@@ -28,7 +30,20 @@ ALL_COUNTS = {
     ResourceKind.DOCUMENT_REFERENCE: 1,
     ResourceKind.PROVENANCE: 1,
 }
-FACTS = ResultFacts(counts=ALL_COUNTS, score_words="Total 13", has_encounter=True, has_organization=True, age=40)
+HERE = Circumstances(
+    has_encounter=True,
+    has_organization=True,
+    has_time=True,
+    signer_is_practitioner=True,
+    awaits_co_signature=False,
+    note_characters=1000,
+)
+FACTS = ResultFacts(counts=ALL_COUNTS, score_words="Total 13", circumstances=HERE, age=40)
+BY_AUTHOR = replace(GENERIC, note_author=NoteAuthor.SIGNED_IN_PRACTITIONER)
+
+
+def facts_with(**circumstances: Any) -> ResultFacts:
+    return replace(FACTS, circumstances=replace(HERE, **circumstances))
 
 
 def plan(**changes: Any) -> WritePlan:
@@ -76,7 +91,7 @@ CASES: dict[str, tuple[dict[str, Any], ResourceKind, str, str]] = {
         "Cannot: this launch has no right to write Observation. Said in the note, kept in this app.",
     ),
     "known not to work": (
-        {"profile": replace(GENERIC, observation_create=Use.NEVER)},
+        {"profile": replace(GENERIC, observation_create=Create.NEVER)},
         ResourceKind.OBSERVATION_ITEM,
         "known-not-to-work",
         "Cannot: this EHR takes no Observation from apps. Said in the note, kept in this app.",
@@ -88,7 +103,7 @@ CASES: dict[str, tuple[dict[str, Any], ResourceKind, str, str]] = {
         "Switched off at this site. Said in the note, kept in this app.",
     ),
     "no organization": (
-        {"facts": replace(FACTS, has_organization=False)},
+        {"facts": facts_with(has_organization=False)},
         ResourceKind.PROVENANCE,
         "no-organization",
         "Cannot: neither visit nor settings name the organization that Provenance needs. "
@@ -97,7 +112,7 @@ CASES: dict[str, tuple[dict[str, Any], ResourceKind, str, str]] = {
     "note needs a visit": (
         {
             "profile": replace(GENERIC, note_needs_encounter=True),
-            "facts": replace(FACTS, has_encounter=False),
+            "facts": facts_with(has_encounter=False),
         },
         ResourceKind.DOCUMENT_REFERENCE,
         "no-encounter",
@@ -108,6 +123,40 @@ CASES: dict[str, tuple[dict[str, Any], ResourceKind, str, str]] = {
         ResourceKind.DOCUMENT_REFERENCE,
         "no-content-type",
         "Cannot: this EHR takes none of the forms in which the note can be made. Kept in this app, to copy or print.",
+    ),
+    "only kinds of the EHR's own": (
+        {"profile": replace(GENERIC, questionnaire_response_create=Create.OWN_KINDS)},
+        ResourceKind.QUESTIONNAIRE_RESPONSE,
+        "own-kinds-only",
+        "Cannot: this EHR takes from apps only such QuestionnaireResponse as it has set up itself. "
+        "Said in the note, kept in this app.",
+    ),
+    "note needs a time": (
+        {"profile": replace(GENERIC, note_needs_time=True), "facts": facts_with(has_time=False)},
+        ResourceKind.DOCUMENT_REFERENCE,
+        "no-time",
+        "Cannot: this EHR takes a note only with a time of day, and the answers have a date alone. "
+        "Kept in this app, to copy or print.",
+    ),
+    "author is no provider": (
+        {"profile": BY_AUTHOR, "facts": facts_with(signer_is_practitioner=False)},
+        ResourceKind.DOCUMENT_REFERENCE,
+        "no-practitioner",
+        "Cannot: this EHR takes a note only of a provider, and it does not know you as one. "
+        "Kept in this app, to copy or print.",
+    ),
+    "another than the author sends": (
+        {"profile": BY_AUTHOR, "facts": facts_with(awaits_co_signature=True)},
+        ResourceKind.DOCUMENT_REFERENCE,
+        "co-signed",
+        "Cannot: this EHR takes a note only from its author, and yours is sent with the co-signature. "
+        "Kept in this app, to copy or print.",
+    ),
+    "note too long": (
+        {"profile": replace(GENERIC, note_max_characters=999)},
+        ResourceKind.DOCUMENT_REFERENCE,
+        "too-long",
+        "Cannot: the note is longer than this EHR takes. Kept in this app, to copy or print.",
     ),
     "nothing for a Provenance to speak of": (
         {"capabilities": capabilities(types=["Provenance"])},
@@ -192,8 +241,23 @@ def test_the_note_has_the_form_and_type_that_the_ehr_takes_unless_the_site_says_
     assert plan(site=WriteSite(note_type=site)).shapes[-2].note_type == site
 
 
+def test_what_binds_the_note_of_one_ehr_does_not_bind_that_of_another() -> None:
+    elsewhere = facts_with(has_time=False, signer_is_practitioner=False, awaits_co_signature=True)
+    assert line_of(plan(facts=elsewhere), ResourceKind.DOCUMENT_REFERENCE).writes
+
+
+def test_a_note_of_the_very_length_that_the_ehr_takes_is_written() -> None:
+    made = plan(profile=replace(GENERIC, note_max_characters=1000))
+    assert line_of(made, ResourceKind.DOCUMENT_REFERENCE).writes
+
+
+def test_the_note_names_who_vouches_for_it_only_where_the_ehr_takes_that() -> None:
+    assert plan().shapes[-2].authenticator
+    assert not plan(profile=replace(GENERIC, note_authenticator=False)).shapes[-2].authenticator
+
+
 def test_no_visit_is_said_where_something_is_written() -> None:
-    without = replace(FACTS, has_encounter=False)
+    without = facts_with(has_encounter=False)
     assert plan(facts=without).notices
     assert plan(facts=without, choice=WriteChoice.KEEP).notices == ()
     assert plan().notices == ()
@@ -205,7 +269,7 @@ def test_no_visit_is_said_where_something_is_written() -> None:
         {"capabilities": capabilities(types=["DocumentReference"])},
         {"facts": replace(FACTS, score_words="Total 14")},
         {"facts": replace(FACTS, age=16)},
-        {"facts": replace(FACTS, has_encounter=False)},
+        {"facts": facts_with(has_encounter=False)},
         {"site": WriteSite(restricted_note_type=Coding(system="urn:site", code="psych"))},
     ],
     ids=["ehr", "score", "age", "visit", "site"],
@@ -215,11 +279,28 @@ def test_the_hash_changes_with_what_is_shown(changes: dict[str, Any]) -> None:
 
 
 def test_facts_are_counted_by_the_builders_themselves() -> None:
-    facts = find_facts(reviewed_result(), organization=ORGANIZATION, now=NOW)
+    result = reviewed_result()
+    facts = find_facts(result, signer=SIGNER, note_text=build_note_text(result), organization=ORGANIZATION, now=NOW)
     assert facts.counts == ALL_COUNTS
     assert (facts.score_words, facts.age) == ("Total 13", 40)
+    signed_text = build_note_text(result).rstrip()
+    assert facts.circumstances == replace(HERE, note_characters=facts.circumstances.note_characters)
+    assert len(signed_text) < facts.circumstances.note_characters < len(signed_text) + 200
+
+
+def test_facts_tell_a_date_from_a_time_a_provider_from_another_and_a_co_signature() -> None:
+    result = reviewed_result()
+    dated = replace(result, administration=replace(result.administration, answered_at="2026-11-23"))
+    assistant = replace(SIGNER, reference="PractitionerRole/miriam")
+    waiting = find_facts(
+        dated, signer=assistant, note_text="", organization=ORGANIZATION, now=NOW, co_signer=ORGANIZATION
+    ).circumstances
+    assert (waiting.has_time, waiting.signer_is_practitioner, waiting.awaits_co_signature) == (False, False, True)
 
 
 def test_an_unknown_total_is_not_named_by_a_number() -> None:
     incomplete = screening_result(phq9(), answers_of(phq9(), (2, 2, None, 2)))
-    assert find_facts(incomplete, organization=None, now=NOW).score_words == "Total, not known"
+    assert (
+        find_facts(incomplete, signer=SIGNER, note_text="", organization=None, now=NOW).score_words
+        == "Total, not known"
+    )
