@@ -13,6 +13,7 @@ from launch.ehr_profile import (
     NoteAuthor,
     NoteLookUp,
     ScopeVersion,
+    Use,
     get_ehr_profile,
     parse_ehr_profile,
     profile_names,
