@@ -18,7 +18,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from sandbox_ehr.config import SandboxConfig
 from sandbox_ehr.registered_clients import demo_clients
 from sandbox_ehr.server import RunningSandbox, running_sandbox
-from smart_app.cli.demo import prepare
+from smart_app.cli.demo import choose_profile, prepare
 from smart_app.settings import Settings
 from smart_app.storage.opening import open_units
 from smart_app.storage.unit_of_work import Units
@@ -77,18 +77,26 @@ def running_site(
     *,
     change_settings: Callable[[Settings], Settings] = lambda settings: settings,
     wrap_ehr: Callable[[Any], Any] | None = None,
+    persona: str = "open",
 ) -> Iterator[Site]:
-    """Run both for as long as the block lasts. ``wrap_ehr`` puts WSGI middleware before the EHR."""
+    """Run both for as long as the block lasts, with the profile that belongs to the EHR's ``persona``.
+
+    ``wrap_ehr`` puts WSGI middleware before the EHR.
+    """
     clock = MovingClock()
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as running:
         # The EHR must know the app's address before the app is made, so the port is taken first.
         app_server = make_server("127.0.0.1", 0, Flask(__name__), threaded=True, request_handler=_Silent)
         app_url = f"http://127.0.0.1:{app_server.server_port}"
-        ehr = running.enter_context(running_sandbox(SandboxConfig(clients=demo_clients(app_url), clock=clock)))
+        ehr = running.enter_context(
+            running_sandbox(SandboxConfig(clients=demo_clients(app_url), clock=clock, persona=persona))
+        )
         if wrap_ehr is not None:
             ehr.app.wsgi_app = wrap_ehr(ehr.app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way
-        settings = change_settings(prepare(folder, app_base_url=app_url, ehr_base_url=ehr.base_url))
+        settings = change_settings(
+            prepare(folder, app_base_url=app_url, ehr_base_url=ehr.base_url, profile=choose_profile(persona))
+        )
         units = open_units(settings)
         running.callback(units.database.close)
         app_server.app = app = create_app(settings, units=units, clock=clock)

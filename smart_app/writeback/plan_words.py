@@ -40,7 +40,7 @@ _OBSTACLES = {
     Obstacle.SWITCHED_OFF: "Switched off at this site.",
     Obstacle.EHR_UNKNOWN: "Cannot: the EHR did not say what it takes.",
     Obstacle.KNOWN_NOT_TO_WORK: "Cannot: this EHR takes no {type} from apps.",
-    Obstacle.OWN_KINDS_ONLY: "Cannot: this EHR takes from apps only such {type} as it has set up itself.",
+    Obstacle.OWN_KINDS_ONLY: "Cannot: from apps this EHR takes {type} only of kinds that it has set up itself.",
     Obstacle.NOT_LISTED: "Cannot: this EHR takes no {type}.",
     Obstacle.NO_SCOPE: "Cannot: this launch has no right to write {type}.",
     Obstacle.NO_CONTENT_TYPE: "Cannot: this EHR takes none of the forms in which the note can be made.",

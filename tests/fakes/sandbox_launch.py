@@ -20,6 +20,7 @@ from launch.fhir_reader import FhirReader
 from launch.scopes import MissingScopes, Scopes
 from launch.session import ActiveLaunch, TokenSet
 from launch.transport import Transport
+from sandbox_ehr.accounts import Account
 from sandbox_ehr.issued_tokens import Authorization
 from sandbox_ehr.launch_context import LaunchContext as SandboxContext
 from sandbox_ehr.server import RunningSandbox
@@ -36,6 +37,7 @@ from tests.fakes.signing import keep, reviewed_result, reviewed_screening, sign_
 SCOPE = "launch patient/Patient.r patient/Encounter.rs " + " ".join(
     f"patient/{name}.crs" for name in ("Observation", "QuestionnaireResponse", "DocumentReference", "Provenance")
 )
+OKAFOR = Account(account_id="okafor", name="Amara Okafor, MD", role="Physician", fhir_user="Practitioner/prac-okafor")
 ROSA = PatientKey(ehr_id="sandbox", tenant="", patient_id="pt-01")
 
 
@@ -106,7 +108,7 @@ def launch(
         family="family",
         client_id="smart-screening",
         scope=SCOPE,
-        context=SandboxContext(patient="pt-01"),
+        context=SandboxContext(patient="pt-01", user=OKAFOR),
         fhir_base_url=base,
         redirect_uri="http://127.0.0.1:8000/callback",
         code_challenge="challenge",

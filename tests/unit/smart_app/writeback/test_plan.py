@@ -128,7 +128,7 @@ CASES: dict[str, tuple[dict[str, Any], ResourceKind, str, str]] = {
         {"profile": replace(GENERIC, questionnaire_response_create=Create.OWN_KINDS)},
         ResourceKind.QUESTIONNAIRE_RESPONSE,
         "own-kinds-only",
-        "Cannot: this EHR takes from apps only such QuestionnaireResponse as it has set up itself. "
+        "Cannot: from apps this EHR takes QuestionnaireResponse only of kinds that it has set up itself. "
         "Said in the note, kept in this app.",
     ),
     "note needs a time": (
