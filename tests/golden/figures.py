@@ -61,11 +61,20 @@ def figures_of(facts: dict[str, Any]) -> tuple[PublishedFigure, ...]:
 
 
 def _figures(fact: dict[str, Any]) -> Iterator[PublishedFigure]:
-    numbers = {name: fact.get(name) for name in ("points", "percent", "score_below")}
-    if fact["kind"] not in _KINDS or not any(value is not None for value in numbers.values()):
+    numbers = {name: fact.get(name) for name in ("percent", "score_below")}
+    if fact["kind"] not in _KINDS or not any(value is not None for value in (fact.get("points"), *numbers.values())):
         return
-    yield PublishedFigure(kind=_KINDS[fact["kind"]], **numbers, baseline_at_least=fact.get("baseline_at_least"))
-    if "score_at_most" in fact:
-        # A reliable change that also reaches a score is clinically significant; at most n is below n + 1.
-        below = fact["score_at_most"] + 1
-        yield PublishedFigure(kind="clinically-significant-change", points=fact["points"], score_below=below)
+    kind = _KINDS[fact["kind"]]
+    for points in points_of(fact, kind):
+        yield PublishedFigure(kind=kind, points=points, **numbers, baseline_at_least=fact.get("baseline_at_least"))
+        if "score_at_most" in fact:
+            # A reliable change that also reaches a score is clinically significant; at most n is below n + 1.
+            below = fact["score_at_most"] + 1
+            yield PublishedFigure(kind="clinically-significant-change", points=points, score_below=below)
+
+
+def points_of(fact: dict[str, Any], kind: str) -> tuple[float | None, ...]:
+    """Give the points of a fact: where trials found different reliable changes, each is a figure of its own."""
+    if kind == "reliable-change" and "points_max" in fact:
+        return fact["points"], fact["points_max"]
+    return (fact.get("points"),)

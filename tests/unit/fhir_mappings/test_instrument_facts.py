@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from fhir_mappings.instrument import ChangeKind
+from fhir_mappings.site_choice import SiteChoice, apply_choice
 from tests.golden.expected_scores import answer_coding, level_alone, score_coding
+from tests.golden.figures import points_of
 from tests.golden.golden_cases import INSTRUMENT_FILES, ROOT
 from tests.golden.naming import AGES, CHART_LABELS, INSTRUCTIONS, LOCAL
 from tests.golden.published import FACTS, LOINC, defined, read_published, shipped
@@ -201,22 +203,33 @@ def _figures(fact: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
     points, percent, below = fact.get("points"), fact.get("percent"), fact.get("score_below")
     if fact["kind"] in READ_ONLY or (points, percent, below) == (None, None, None):
         return
-    yield KINDS[fact["kind"]], *map(_number, (points, percent, below, fact.get("baseline_at_least")))
-    if "score_at_most" in fact:
-        # A reliable change that also reaches a score is clinically significant; at most n is below n + 1.
-        yield ChangeKind.CLINICALLY_SIGNIFICANT, *map(_number, (points, percent, fact["score_at_most"] + 1, None))
+    for each in points_of(fact, KINDS[fact["kind"]].value):
+        yield KINDS[fact["kind"]], *map(_number, (each, percent, below, fact.get("baseline_at_least")))
+        if "score_at_most" in fact:
+            # A reliable change that also reaches a score is clinically significant; at most n is below n + 1.
+            yield ChangeKind.CLINICALLY_SIGNIFICANT, *map(_number, (each, percent, fact["score_at_most"] + 1, None))
 
 
 def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-@pytest.mark.parametrize(("name", "points", "citation"), [("phq-9", 6, "NHS"), ("gad-7", 6, "Bischoff")])
+@pytest.mark.parametrize(
+    ("name", "points", "citation"), [("phq-9", 6, "NHS"), ("gad-7", 6, "Bischoff"), ("pcl-5", 18, "Marx")]
+)
 def test_the_stricter_reliable_change_is_the_default(name: str, points: int, citation: str) -> None:
     reliable = instrument_of(name).scores[0].find_change(ChangeKind.RELIABLE)
     assert reliable is not None
     assert reliable.points == points
     assert citation in reliable.citation
+
+
+def test_a_site_can_choose_the_smaller_reliable_change_of_the_pcl_5() -> None:
+    figures = {"pcl-5-total": {ChangeKind.RELIABLE: "marx-2022-first-trial"}}
+    chosen = apply_choice(instrument_of("pcl-5"), SiteChoice(figures=figures))
+    reliable = chosen.get_score("pcl-5-total").find_change(ChangeKind.RELIABLE)
+    assert reliable is not None
+    assert reliable.points == 15
 
 
 @pytest.mark.parametrize("name", ALL)
