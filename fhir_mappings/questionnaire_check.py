@@ -85,6 +85,7 @@ class _Check:
     types: dict[str, str] = field(default_factory=dict)
     value_sets: dict[str, Element] = field(default_factory=dict)
     needs: dict[str, set[str]] = field(default_factory=dict)
+    doubled: set[str] = field(default_factory=set)
     overflowed: bool = False
 
     def say(self, code: str, where: str, text: str, severity: Severity = _ERROR) -> None:
@@ -113,7 +114,9 @@ class _Check:
                 return
             link_id = element.value.get("linkId")
             if isinstance(link_id, str) and link_id in self.types:
-                self.say("doubled-link-id", f"{element.path}.linkId", "stands twice in this Questionnaire")
+                if link_id not in self.doubled:
+                    self.doubled.add(link_id)
+                    self.say("doubled-link-id", f"{element.path}.linkId", "stands twice in this Questionnaire")
             elif isinstance(link_id, str):
                 self.types[link_id] = str(element.value.get("type"))
             self.items.append((element, holders))
@@ -159,7 +162,7 @@ def _check_item(check: _Check, element: Element, holders: tuple[Element, ...]) -
             check.say("unsupported-extension", _named(element), text, severity)
     item_type = element.string("type")
     for number, condition in enumerate(element.children("enableWhen")):
-        check.guard(partial(_check_condition, check, condition, link_id))
+        check.guard(partial(_check_condition, check, condition))
         if number == 1 and element.find_string("enableBehavior") is None:
             text = "several conditions, and not whether all or any must hold: all must"
             check.say("enable-behavior-missing", _named(element), text, _WARNING)
@@ -269,15 +272,15 @@ def _check_limits(check: _Check, element: Element, item_type: str) -> None:
         check.say("limits-cross", _named(element), "no answer lies between its least and its greatest value")
 
 
-def _check_condition(check: _Check, condition: Element, link_id: str) -> None:
+def _check_condition(check: _Check, condition: Element) -> None:
     question, word = condition.string("question"), condition.string("operator")
     if word not in {str(operator) for operator in Operator}:
         check.say("unsupported-operator", f"{condition.path}.operator", "not an operator of R4")
         return
     operator = Operator(word)
     item_type = check.types.get(question)
-    if item_type not in SUFFIXES or question == link_id:
-        check.say("unknown-question", f"{condition.path}.question", "names no other item that is answered")
+    if item_type not in SUFFIXES:
+        check.say("unknown-question", f"{condition.path}.question", "names no item that is answered")
     elif operator in ORDERING and item_type not in ORDERED_TYPES:
         check.say("unsupported-operator", f"{condition.path}.operator", f"can't order answers of type {item_type}")
     else:
@@ -300,10 +303,7 @@ def _check_cycles(check: _Check) -> None:
 
 def _needed(*elements: Element) -> set[str]:
     """Give the linkIds that an item's conditions and those of what holds it name."""
-    own = elements[0].string("linkId")
-    named = {condition.string("question") for element in elements[1:] for condition in element.children("enableWhen")}
-    # That an item names itself is told where it does.
-    return named | {condition.string("question") for condition in elements[0].children("enableWhen")} - {own}
+    return {condition.string("question") for element in elements for condition in element.children("enableWhen")}
 
 
 def _named(element: Element) -> str:

@@ -157,6 +157,7 @@ class _Reader:
         self.stated_scores: dict[str, int | Decimal] = {}
         self._answers: dict[str, Answer] = {}
         self._seen: set[str] = set()
+        self._doubled: set[str] = set()
         self._score_items = {score.link_id for score in instrument.scores}
         self._silent = _silent_items(instrument)
 
@@ -209,7 +210,10 @@ class _Reader:
             if link_id not in self._silent:
                 self._report(Severity.ERROR, "unknown-item", element.path, "No such item in this instrument.")
             return
+        if link_id in self._doubled:
+            return
         if link_id in self._seen:
+            self._doubled.add(link_id)
             self._answers.pop(link_id, None)
             self.stated_scores.pop(link_id, None)
             self._fault(Severity.ERROR, "doubled-item", link_id, "Stands twice: neither is read.")

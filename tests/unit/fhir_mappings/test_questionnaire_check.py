@@ -88,7 +88,7 @@ def test_the_sample_is_usable_and_only_its_score_without_code_is_told() -> None:
         (extended("words", "http://hl7.org/fhir/StructureDefinition/cqf-expression"), "unsupported-extension"),
         (on("words", enableBehavior="some"), "unsupported-behavior"),
         (condition("words", "nobody", "exists", answerBoolean=True), "unknown-question"),
-        (condition("words", "words", "exists", answerBoolean=True), "unknown-question"),
+        (condition("words", "words", "exists", answerBoolean=True), "cyclic-enable-when"),
         (condition("words", "nights", "exists", answerBoolean=True), "unknown-question"),
         (condition("words", "snore", "~", answerBoolean=True), "unsupported-operator"),
         (condition("words", "snore", ">", answerCoding={"system": "x", "code": "often"}), "unsupported-operator"),
@@ -147,6 +147,13 @@ def test_every_item_of_a_circle_is_named() -> None:
     issues = check_questionnaire(json.loads(changed(tie)))
     circle = [issue.expression for issue in issues if issue.code == "cyclic-enable-when"]
     assert circle == [f"Questionnaire.item.where(linkId='{name}')" for name in ("since", "medicines", "words")]
+
+
+def test_a_link_id_that_stands_many_times_is_told_once() -> None:
+    def repeat(questionnaire: dict[str, Any]) -> None:
+        questionnaire["item"] += [questionnaire["item"][-1]] * 50
+
+    assert [code for _, code in found(repeat)].count("doubled-link-id") == 1
 
 
 def test_a_group_enabled_by_what_it_holds_is_a_circle() -> None:

@@ -55,9 +55,10 @@ def test_an_unknown_item_is_reported_and_left_out() -> None:
     assert codes(body) == ["unknown-item"]
 
 
-def test_a_doubled_item_is_not_read_at_all() -> None:
+@pytest.mark.parametrize("times", [1, 2, 10_000])
+def test_a_doubled_item_is_told_once_and_not_read_at_all(times: int) -> None:
     body = response()
-    body["item"].append(body["item"][0])
+    body["item"] += [body["item"][0]] * times
     mapped = parse_response(body, phq9())
     assert [issue.code for issue in mapped.issues] == ["doubled-item"]
     assert "phq9-1" not in mapped.value.answers
