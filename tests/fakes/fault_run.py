@@ -24,8 +24,8 @@ from smart_app.writeback.report import WriteReport
 from smart_app.writeback.writer import write_approval
 from tests.fakes.sandbox_launch import Launched, launch
 
-SILENCE = 0.4
-"""Seconds that the client waits for an answer."""
+SILENCE, PATIENCE = 1.0, 10.0
+"""Seconds that the client waits for an answer: where a time-out is wanted, and where none is."""
 LATE = 0.15
 """Seconds after which a late commit comes."""
 ROUNDS = 12
@@ -97,10 +97,10 @@ class Verdict:
 class FaultRun:
     """Signs before the fault is ordered, writes under it, and goes on after it with new doors until all has ended."""
 
-    def __init__(self, sandbox: RunningSandbox, units: Units, method: str) -> None:
+    def __init__(self, sandbox: RunningSandbox, units: Units, method: str, *, silence: float = PATIENCE) -> None:
         self.sandbox, self.units, self.method = sandbox, units, method
         self.clock = Clock()
-        self.launched: Launched = launch(sandbox, "hapi", seconds=SILENCE, **METHODS[method])
+        self.launched: Launched = launch(sandbox, "hapi", seconds=silence, **METHODS[method])
         self.seen = len(sandbox.store.requests())
         self.approval: Approval = self.launched.sign(units, self.launched.door())
 
