@@ -3,6 +3,7 @@
 Sources: http://hl7.org/fhir/R4/bundle.html (collection); the Bundle's own rules in docs/instruments.md.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from fhir_mappings.calculation import Underivable, build_expression, find_asked
@@ -286,7 +287,14 @@ def _required(items: tuple[Item, ...], scores: tuple[ScoreDefinition, ...]) -> t
         if score.kind is not ScoreKind.EXPRESSION
         for link_id in find_asked(score.item_link_ids, by_link_id)
     }
+    if not scores:
+        asked = find_choices(items)
     return tuple(replace(item, required=item.required or item.link_id in asked) for item in items)
+
+
+def find_choices(items: Iterable[Item]) -> set[str]:
+    """Give the linkIds of the choices that somebody is asked for: a form without scores is incomplete without them."""
+    return {item.link_id for item in items if item.options and item.is_given}
 
 
 def _weights(item: Item) -> list[Points]:

@@ -13,7 +13,7 @@ from fhir_mappings.calculation import Calculation, Underivable, build_expression
 from fhir_mappings.element import Element
 from fhir_mappings.errors import Issue, MalformedInstrument, MappingError, Severity
 from fhir_mappings.fhirpath_scoring import ExpressionPlan, plan_expressions
-from fhir_mappings.instrument import Instrument, parse_age_range, parse_instrument
+from fhir_mappings.instrument import Instrument, find_choices, parse_age_range, parse_instrument
 from fhir_mappings.questionnaire import Item, find_instruction, is_calculated, parse_items, walk_items
 from fhir_mappings.questionnaire_check import check_questionnaire
 from fhir_mappings.r4 import Coding, Json, parse_json_strict
@@ -80,6 +80,8 @@ def _build(root: Element, instrument_id: str | None) -> Instrument:
         link_id: replace(item, scored=True, required=item.is_given) if link_id in counted else item
         for link_id, item in items.items()
     }
+    if not scores:
+        items |= {link_id: replace(items[link_id], required=True) for link_id in find_choices(items.values())}
     instruction = find_instruction(root)
     attribution, _, loinc_notice = (root.find_string("copyright") or "").partition("\n\n")
     coding = next((code.coding() for code in root.children("code")), None)

@@ -168,7 +168,12 @@ class Published:
 
     @property
     def needed(self) -> tuple[PublishedItem, ...]:
-        """The items without which a result is incomplete: scored ones, their gates, what a level asks, risk items."""
+        """The items without which a result is incomplete: scored ones, their gates, what a level asks, risk items.
+
+        A form without scores needs every one: all are choices.
+        """
+        if not self.scores:
+            return self.items
         scored = {link_id for score in self.scores for link_id in score.link_ids}
         gates = {gate for item in self.items if item.link_id in scored for gate in item.gates}
         wanted = scored | gates | set(LEVEL_ITEMS.get(self.id, ())) | {risk.link_id for risk in self.risks}

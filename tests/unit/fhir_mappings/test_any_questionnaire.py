@@ -303,3 +303,29 @@ def test_a_questionnaire_broken_anywhere_is_refused_by_name_or_read(data: st.Dat
         assert raised.value.expression == refused[0].expression
     else:
         assert parse_site_instrument(json.dumps(value).encode()).items
+
+
+def test_without_scores_each_choice_that_is_asked_for_is_needed() -> None:
+    def unscore(questionnaire: Json) -> None:
+        questionnaire["item"] = [
+            {
+                "linkId": link_id,
+                "type": item_type,
+                "text": "Any?",
+                **(
+                    {"answerOption": [{"valueCoding": {"system": SYSTEM, "code": code}} for code in "ab"]}
+                    if options
+                    else {}
+                ),
+            }
+            for link_id, item_type, options in (
+                ("one", "choice", True),
+                ("many", "choice", True),
+                ("words", "text", False),
+            )
+        ]
+        questionnaire["item"][1]["repeats"] = True
+
+    instrument = parse_site_instrument(changed(unscore))
+    report = score_answers(instrument, {}).value
+    assert (instrument.scores, report.complete, report.unanswered) == ((), False, ("one", "many"))

@@ -169,3 +169,10 @@ def response(instrument: Instrument, entries: Sequence[Mapping[str, Any]]) -> di
         "status": "completed",
         "item": entries,
     }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_empty_response_is_never_complete(name: str) -> None:
+    report = score_answers(instrument_of(name), {}).value
+    assert not report.complete
+    assert report.unanswered
