@@ -60,34 +60,36 @@ def is_enabled(item: Item, answers: Answers) -> bool:
 
     Source: http://hl7.org/fhir/R4/questionnaire-definitions.html#Questionnaire.item.enableWhen
     """
-    if not item.enable_when and not item.gates:
-        return True
-    return _passes(item.enable_when, answers, any_=item.enable_any) and all(
-        _passes(gate.conditions, answers, any_=gate.any) for gate in item.gates
-    )
+    if not _passes(item.enable_when, answers, any_=item.enable_any):
+        return False
+    return not item.gates or all(_passes(gate.conditions, answers, any_=gate.any) for gate in item.gates)
 
 
 def keep_enabled(items: Iterable[Item], answers: Answers) -> Answers:
     """Give the answers without those of items that are not enabled: such an answer enables nothing else either."""
-    gated = [item for item in items if (item.enable_when or item.gates) and item.link_id in answers]
-    kept = dict(answers)
-    while closed := [item for item in gated if item.link_id in kept and not is_enabled(item, kept)]:
-        for item in closed:
-            del kept[item.link_id]
+    gated = [item for item in items if item.link_id in answers and (item.enable_when or item.gates)]
+    kept = answers
+    while closed := {item.link_id for item in gated if item.link_id in kept and not is_enabled(item, kept)}:
+        kept = {link_id: answer for link_id, answer in kept.items() if link_id not in closed}
     return kept
 
 
 def _passes(conditions: tuple[EnableWhen, ...], answers: Answers, *, any_: bool) -> bool:
     if not conditions:
         return True
-    held = (_holds(condition, answers) for condition in conditions)
-    return any(held) if any_ else all(held)
+    for condition in conditions:
+        if _holds(condition, answers) is any_:
+            return any_
+    return not any_
 
 
 def _holds(condition: EnableWhen, answers: Answers) -> bool:
     answer = answers.get(condition.link_id)
-    given = () if answer is None else answer.given
     asked = condition.answer
+    if condition.operator is Operator.EQUAL and answer is not None and answer.coding is not None:
+        # Nearly every condition there is; the same as below, sooner.
+        return answer.status is AnswerStatus.ANSWERED and isinstance(asked, Coding) and answer.coding.same_code(asked)
+    given = () if answer is None else answer.given
     match condition.operator:
         case Operator.EXISTS:
             return bool(given) is asked

@@ -28,15 +28,19 @@ def find_chosen(item: Item, answer: Answer | None) -> Option | None:
     """Give the option that was chosen; None where nothing was, or nothing that the item offers."""
     if answer is None or answer.coding is None or answer.status is not AnswerStatus.ANSWERED:
         return None
+    option = item.by_code.get(answer.coding.code)
+    if option is not None and option.coding.same_code(answer.coding):
+        return option
     try:
         return item.get_option(answer.coding.code, answer.coding.system)
     except UnknownOption:
         return None
 
 
-def is_gated(instrument: Instrument) -> bool:
-    """Tell whether some item is not always asked."""
-    return bool(_plan(instrument))
+@lru_cache(maxsize=256)
+def find_gated(instrument: Instrument) -> tuple[Item, ...]:
+    """Give the items that are not always asked."""
+    return tuple(item for item in instrument.items if item.link_id in _plan(instrument))
 
 
 class Applicabilities:
@@ -64,8 +68,8 @@ class Applicabilities:
         if gated.group in self._pending:
             return None
         self._pending.add(gated.group)
-        verdict = _all(
-            (_any if gate.any else _all)(self._find_held(condition) for condition in gate.conditions)
+        verdict = find_all(
+            (find_any if gate.any else find_all)(self._find_held(condition) for condition in gate.conditions)
             for gate in gated.gates
         )
         self._pending.discard(gated.group)
@@ -144,7 +148,8 @@ def _condition(instrument: Instrument, item: Item, condition: EnableWhen) -> _Co
     )
 
 
-def _all(held: Iterable[bool | None]) -> bool | None:
+def find_all(held: Iterable[bool | None]) -> bool | None:
+    """Tell whether all hold, None where that is open."""
     verdict: bool | None = True
     for one in held:
         if one is False:
@@ -153,7 +158,8 @@ def _all(held: Iterable[bool | None]) -> bool | None:
     return verdict
 
 
-def _any(held: Iterable[bool | None]) -> bool | None:
+def find_any(held: Iterable[bool | None]) -> bool | None:
+    """Tell whether one holds, None where that is open."""
     verdict: bool | None = False
     for one in held:
         if one:

@@ -10,9 +10,9 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from fhir_mappings.answers import Answer, Answers, AnswerStatus, find_status, is_enabled
-from fhir_mappings.applicability import find_chosen
+from fhir_mappings.applicability import Applicabilities, find_chosen
 from fhir_mappings.instrument import Instrument, RiskRule
-from fhir_mappings.level import find_level_bounds
+from fhir_mappings.level import Levels
 from fhir_mappings.questionnaire import Item
 from fhir_mappings.score_definition import say_at_least
 
@@ -51,24 +51,34 @@ class RiskFlag:
 
 
 def find_risk(
-    instrument: Instrument, answers: Answers, *, handed_in: bool, unasked: Answers | None = None
+    instrument: Instrument,
+    answers: Answers,
+    *,
+    handed_in: bool,
+    unasked: Answers | None = None,
+    levels: Levels | None = None,
 ) -> tuple[RiskFlag, ...]:
     """Give a flag per risk rule that fires; once handed in, also one per risk item without answer.
 
     `unasked`: answers to items that the others do not enable; a risk that somebody told is not lost for that.
+    `levels` are those of these answers, where they are at hand.
     """
-    form = _Form(instrument, answers, unasked or {}, handed_in=handed_in)
+    levels = levels or Levels(instrument, answers, Applicabilities(instrument, answers))
+    form = _Form(instrument, answers, unasked or {}, levels, handed_in=handed_in)
     return tuple(flag for rule in instrument.risk_rules if (flag := form.find_flag(rule)) is not None)
 
 
 class _Form:
     """One form's answers, and the levels that they reach: each worked out once, and only where something is flagged."""
 
-    def __init__(self, instrument: Instrument, answers: Answers, unasked: Answers, *, handed_in: bool) -> None:
+    def __init__(
+        self, instrument: Instrument, answers: Answers, unasked: Answers, levels: Levels, *, handed_in: bool
+    ) -> None:
         self.instrument = instrument
         self.answers = answers
         self.unasked = unasked
         self.handed_in = handed_in
+        self._levels = levels
         self._reached: dict[str, _Reached | None] = {}
 
     def find_flag(self, rule: RiskRule) -> RiskFlag | None:
@@ -115,7 +125,7 @@ class _Form:
         if rule.level_of is None:
             return None
         if rule.level_of not in self._reached:
-            self._reached[rule.level_of] = _find_reached(self.instrument, rule.level_of, self.answers)
+            self._reached[rule.level_of] = _find_reached(self.instrument, rule.level_of, self._levels)
         return self._reached[rule.level_of]
 
 
@@ -161,10 +171,10 @@ class _Reached(NamedTuple):
     action: str
 
 
-def _find_reached(instrument: Instrument, score_id: str, answers: Answers) -> _Reached | None:
+def _find_reached(instrument: Instrument, score_id: str, levels: Levels) -> _Reached | None:
     """Give the level of the form as if no more answers came; None where nothing raises it."""
     definition = instrument.get_score(score_id)
-    low, high, _ = find_level_bounds(instrument, definition, answers, handed_in=True)
+    low, high, _ = levels.find(definition, handed_in=True)
     level = definition.levels[low]
     if low == high:
         return _Reached(low, high, level.label, level.action) if low > 0 else None

@@ -12,11 +12,11 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from fhir_mappings.answer_sum import AnswerSum, add_up, find_unanswered
 from fhir_mappings.answers import Answers, keep_enabled
-from fhir_mappings.applicability import Applicabilities, is_gated
+from fhir_mappings.applicability import Applicabilities, find_gated
 from fhir_mappings.errors import Issue, Mapped, Severity
 from fhir_mappings.fhirpath_scoring import evaluate_scores
 from fhir_mappings.instrument import Band, Cutoff, Instrument, Points, ScoreDefinition, ScoreKind
-from fhir_mappings.level import find_level_bounds
+from fhir_mappings.level import Levels
 from fhir_mappings.r4 import as_number
 from fhir_mappings.risk import find_risk
 from fhir_mappings.score_definition import Formula
@@ -47,10 +47,11 @@ def score_answers(
     """
     answers, aside = _part(instrument, answers)
     aside = {**aside, **(unasked or {})}
-    flags = find_risk(instrument, answers, handed_in=handed_in, unasked=aside)
+    levels = Levels(instrument, answers, Applicabilities(instrument, answers))
+    flags = find_risk(instrument, answers, handed_in=handed_in, unasked=aside, levels=levels)
     told = tuple(flag.link_id for flag in flags if flag.link_id in aside)
     issues: list[Issue] = []
-    sums = _add_up(instrument, answers, patient, issues, handed_in=handed_in)
+    sums = _add_up(instrument, answers, patient, issues, levels, handed_in=handed_in)
     if told:
         sums = [_leave_open(one, total, told) for one, total in zip(instrument.scores, sums, strict=True)]
     foreign = {link_id for total in sums for link_id in total.foreign}
@@ -80,7 +81,7 @@ def score_answers(
 
 def _part(instrument: Instrument, answers: Answers) -> tuple[Answers, Answers]:
     """Part what is enabled from answers to what is not, as a response is written."""
-    enabled = keep_enabled(instrument.items, answers) if is_gated(instrument) else answers
+    enabled = keep_enabled(find_gated(instrument), answers)
     if len(enabled) == len(answers):
         return answers, {}
     return enabled, {link_id: answer for link_id, answer in answers.items() if link_id not in enabled}
@@ -94,17 +95,22 @@ def score_value(
 
 
 def _add_up(
-    instrument: Instrument, answers: Answers, patient: PatientFacts, issues: list[Issue], *, handed_in: bool
+    instrument: Instrument,
+    answers: Answers,
+    patient: PatientFacts,
+    issues: list[Issue],
+    levels: Levels,
+    *,
+    handed_in: bool,
 ) -> list[AnswerSum]:
     """Give value and bounds of each score, whatever its kind; what FHIRPath finds wrong goes to the issues."""
     sums: list[AnswerSum] = []
-    applicabilities = Applicabilities(instrument, answers)
     expressions: dict[str, str] = {}
     for definition in instrument.scores:
         if definition.adds_weights:
-            sums.append(add_up(instrument, definition, answers, patient.gender, applicabilities))
+            sums.append(add_up(instrument, definition, answers, patient.gender, levels.applicabilities))
         elif definition.kind is ScoreKind.LEVEL:
-            low, high, foreign = find_level_bounds(instrument, definition, answers, handed_in=handed_in)
+            low, high, foreign = levels.find(definition, handed_in=handed_in)
             sums.append(AnswerSum(low, low, high, () if low == high else definition.item_link_ids, foreign))
         else:
             expressions[definition.link_id] = definition.expression
