@@ -122,6 +122,7 @@ def find_administration(response: Element) -> Administration | None:
             proxy=_find_party(source) if informant == Informant.PROXY else None,
             administered_by=_find_party(_find_reference(details, "administeredBy")),
             entered_by=_find_party(_find_reference(details, "enteredBy")),
+            knowingly_by=_find_party(_find_reference(details, "knowinglyBy")),
             interpreter=interpreter is not None and interpreter.boolean("valueBoolean"),
         )
     except (ValueError, ImpreciseDateTime, MissingRelationship) as error:

@@ -158,7 +158,11 @@ def _extensions(administration: Administration) -> list[Json]:
     ]
     if administration.relationship is not None:
         details.append({"url": "relationship", "valueString": administration.relationship})
-    for url, party in (("administeredBy", administration.administered_by), ("enteredBy", administration.entered_by)):
+    for url, party in (
+        ("administeredBy", administration.administered_by),
+        ("enteredBy", administration.entered_by),
+        ("knowinglyBy", administration.knowingly_by),
+    ):
         if party is not None:
             details.append({"url": url, "valueReference": build_reference(party.reference, party.display)})
     return [

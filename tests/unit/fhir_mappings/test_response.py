@@ -296,6 +296,19 @@ def test_a_proxy_without_record_is_named_by_relationship() -> None:
     assert built["source"] == {"display": "mother of the patient"}
 
 
+def test_the_response_says_who_gave_it_knowingly_outside_the_validated_ages() -> None:
+    ana = Party(reference="Practitioner/ana", display="Ana")
+    built = [
+        build_response(
+            phq9(), {}, status="completed", subject=PATIENT, encounter=None, administration=administration(**overrides)
+        )
+        for overrides in ({}, {"knowingly_by": ana})
+    ]
+    read = [parse_response(response, phq9()).value.administration for response in built]
+    assert [how and how.knowingly_by for how in read] == [None, ana]
+    assert "knowinglyBy" not in str(built[0])
+
+
 def test_an_unreadable_administration_leaves_the_answers_readable() -> None:
     how = administration(informant=Informant.PROXY, relationship="mother")
     answers = answers_of(phq9(), [1] * 9)
