@@ -115,6 +115,13 @@ class Instrument:
             return True if low is None and high is None else None
         return (low is None or age >= low) and (high is None or age <= high)
 
+    def counts(self, link_id: str) -> bool:
+        """Tell whether a score or level looks at the item: at its answer, or at it as condition of one that counts."""
+        counted = {counting for score in self.scores for counting in score.item_link_ids}
+        return link_id in counted or any(
+            condition.link_id == link_id for counting in counted for condition in self.get_item(counting).enable_when
+        )
+
     def get_item(self, link_id: str) -> Item:
         """Give the item. Raises: UnknownItem."""
         try:

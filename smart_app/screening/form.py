@@ -105,15 +105,13 @@ def _build_items(
     app: Services, who: Acting, instrument: Instrument, screening: Screening, answers: Answers
 ) -> tuple[ItemView, ...]:
     views: list[ItemView] = []
-    unscored_seen = False
-    for item in instrument.items:
-        if not item.is_given:
-            continue
+    given = [item for item in instrument.items if item.is_given]
+    last = max((place for place, item in enumerate(given) if instrument.counts(item.link_id)), default=len(given))
+    for place, item in enumerate(given):
         saved = screening.current(item.link_id)
         status = "blank" if saved is None or saved.status is SavedStatus.CLEARED else str(saved.status)
-        heading = "" if item.scored or unscored_seen or not instrument.scores else "Not part of the score"
+        heading = "Not part of the score" if place == last + 1 else ""
         text = saved.code or "" if saved is not None and status == SavedStatus.ANSWERED else _start_with(item, saved)
-        unscored_seen = unscored_seen or not item.scored
         views.append(
             ItemView(
                 link_id=item.link_id,

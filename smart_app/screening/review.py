@@ -135,7 +135,7 @@ def _build_row(app: Services, who: Acting, material: Material, item: Item) -> An
         status="blank" if saved is None or saved.status is SavedStatus.CLEARED else saved.status,
         notable=_is_notable(material, item, points),
         risk=item.link_id in _flagged(material),
-        scored=item.scored,
+        scored=material.instrument.counts(item.link_id),
         direction=direction,
         change=change,
         earlier=(

@@ -11,7 +11,7 @@ import pytest
 from fhir_mappings.risk_rule import NextInstrument
 from launch.errors import LaunchError
 from smart_app.access import NotThisPatient
-from smart_app.library import Library
+from smart_app.library import Library, load_catalog, load_library
 from smart_app.model.approval import WriteChoice
 from smart_app.model.audit import AuditAction
 from smart_app.model.moves import IllegalMove, MissingField
@@ -255,3 +255,22 @@ def test_access_that_the_ehr_did_not_give_is_said_and_the_plan_follows_it(clinic
     note = next(line for line in view.plans[0].lines if line.what == "Note")
     assert not note.writes
     assert "no right to write DocumentReference" in note.reason
+
+
+@pytest.mark.parametrize(
+    ("instrument_id", "first"), [("phq-9", "phq9-10"), ("asq", None), ("pc-ptsd-5", None), ("mdq", "mdq-4")]
+)
+def test_only_what_no_score_looks_at_stands_under_not_part_of_the_score(instrument_id: str, first: str | None) -> None:
+    instrument = next(one for one in load_catalog().find_all() if one.id == instrument_id)
+    uncounted = [item.link_id for item in instrument.items if not instrument.counts(item.link_id)]
+    assert (uncounted or [None])[0] == first
+
+
+@pytest.mark.parametrize(("instrument_id", "headed"), [("phq-9", ["phq9-10"]), ("asq", []), ("pc-ptsd-5", [])])
+def test_the_form_heads_the_questions_after_the_last_that_counts(
+    clinic: Clinic, instrument_id: str, headed: list[str]
+) -> None:
+    clinic.app = replace(clinic.app, library=load_library((instrument_id,)))
+    who = clinic.launch()
+    form = workflow.view_form(clinic.app, who, clinic.start(who, instrument_id))
+    assert [item.link_id for item in form.items if item.unscored_heading] == headed
