@@ -35,7 +35,7 @@ def get_active_launch(app: Services, launch_id: str) -> ActiveLaunch:
     active = _parse(session)
     if not active.tokens.is_expired(app.clock()):
         return active
-    fresh = refresh(app, launch_id)
+    fresh = refresh(app, launch_id, session)
     if fresh is None:
         raise LaunchOver
     return fresh
@@ -46,13 +46,16 @@ def missing_scopes(who: Acting) -> tuple[str, ...]:
     return _parse(who.session).missing_scopes.optional if who.session.launch else ()
 
 
-def refresh(app: Services, launch_id: str) -> ActiveLaunch | None:
+def refresh(app: Services, launch_id: str, found: LaunchSession | None = None) -> ActiveLaunch | None:
     """Refresh the tokens of a session, one process at a time; None when that is not possible.
+
+    ``found``: the session whose token was too old; if it has another by now, somebody else has just refreshed it.
 
     A refresh that answers another patient ends the launch. A refresh token that may have been used is not used again.
     """
-    with app.units.read() as unit:
-        before = unit.sessions.get(launch_id)
+    if (before := found) is None:
+        with app.units.read() as unit:
+            before = unit.sessions.get(launch_id)
     for _ in range(_MOST_WAITS):
         now = app.clock()
         with app.units.write() as unit:
