@@ -10,11 +10,11 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Timer
 from types import TracebackType
 from typing import Any, Self
 
-Json = dict[str, Any]
+from tests.conformance.resident_process import Json, OracleError, ResidentProcess
+
 HERE = Path(__file__).parent
 NODE_MODULES = Path(os.environ.get("SMART_SCREENING_ORACLES", HERE.parent / "node" / "node_modules"))
 OLDEST_NODE = (20, 19)
@@ -33,10 +33,6 @@ def missing_prerequisite() -> str | None:
     return None
 
 
-class OracleError(Exception):
-    """An engine failed, or gave no answer."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """One result per form asked about, and the processor time that the engine took for all of them."""
@@ -51,25 +47,18 @@ class Oracles:
     versions: Mapping[str, str]
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            ["node", str(HERE / "oracles.cjs"), str(NODE_MODULES)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            encoding="utf-8",
-        )
+        self._process = ResidentProcess(["node", str(HERE / "oracles.cjs"), str(NODE_MODULES)])
         try:
-            self.versions = self._read()["ready"]
+            self.versions = self._process.read(ANSWER_SECONDS)["ready"]
         except OracleError:
-            self._stop()
+            self._process.stop()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop()
+        self._process.stop()
 
     def fill_in(
         self, questionnaire: Json, answers: Sequence[Mapping[str, Json]], *, fresh: bool = False, extract: bool = True
@@ -86,35 +75,7 @@ class Oracles:
         return self._ask(engine="fhirpath", questionnaire=questionnaire, expressions=expressions, responses=responses)
 
     def _ask(self, **request: Any) -> Batch:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(request, default=float) + "\n")
-        self._process.stdin.flush()
-        answer = self._read()
+        answer = self._process.ask(json.dumps(request, default=float), seconds=ANSWER_SECONDS)
         if "error" in answer:
             raise OracleError(f"{request['engine']}: {answer['error']}")
         return Batch(**answer)
-
-    def _read(self) -> Json:
-        assert self._process.stdout is not None
-        # A hung engine is killed, which ends the line; a missing answer is never taken for agreement.
-        timer = Timer(ANSWER_SECONDS, self._process.kill)
-        timer.start()
-        try:
-            line = self._process.stdout.readline()
-        finally:
-            timer.cancel()
-        if not line:
-            raise OracleError("the Node process gave no answer")
-        answer: Json = json.loads(line)
-        return answer
-
-    def _stop(self) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()

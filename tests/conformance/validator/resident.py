@@ -3,15 +3,14 @@
 Packages come from $FHIR_PACKAGES, a folder of .tgz files; the default is ../shared/igs beside the repository.
 """
 
-import json
 import os
 import shutil
 import subprocess
 from pathlib import Path
-from threading import Timer
 from types import TracebackType
 from typing import Any, Self
 
+from tests.conformance.resident_process import OracleError, ResidentProcess
 from tests.conformance.validator.package_cache import lay_out_packages
 
 HERE = Path(__file__).parent
@@ -67,7 +66,7 @@ class ResidentValidator:
         files = [HERE / "tx" / "ucum-fragment.json", *self._definitions]
         classpath = f"{TARGET / 'fhir-validator-1.jar'}:{(TARGET / 'cp.txt').read_text().strip()}"
         self._log = (TARGET / "validator.log").open("w")
-        self._process = subprocess.Popen(
+        self._process = ResidentProcess(
             [
                 "java",
                 f"-Duser.home={HOME}",
@@ -79,15 +78,11 @@ class ResidentValidator:
                 *packages,
                 *map(str, files),
             ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-            encoding="utf-8",
+            log=self._log,
         )
         try:
             self._await_ready()
-        except RuntimeError:
+        except OracleError:
             self._stop()
             raise
         return self
@@ -98,44 +93,19 @@ class ResidentValidator:
         self._stop()
 
     def validate(self, file: Path, *profiles: str) -> list[dict[str, Any]]:
-        """Give the issues of one resource against the profiles it claims and those named here."""
-        assert self._process.stdin is not None
-        self._process.stdin.write("\t".join((str(file), *profiles)) + "\n")
-        self._process.stdin.flush()
-        answer = self._read(ANSWER_SECONDS)
+        """Give the issues of one resource against the profiles it claims and those named here. Raises: OracleError."""
+        answer = self._process.ask("\t".join((str(file), *profiles)), seconds=ANSWER_SECONDS)
         if "exception" in answer or answer.get("file") != str(file):
-            raise RuntimeError(f"the validator failed on {file.name}: {answer.get('exception')}")
+            raise OracleError(f"the validator failed on {file.name}: {answer.get('exception')}")
         issues: list[dict[str, Any]] = answer["issues"]
         return issues
 
     def _await_ready(self) -> None:
-        if self._read(READY_SECONDS) != {"ready": True}:
-            raise RuntimeError("the validator did not start as expected")
-
-    def _read(self, seconds: int) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        # A hung validator is killed, which ends the line; a missing line is never taken for "no issues".
-        timer = Timer(seconds, self._process.kill)
-        timer.start()
-        try:
-            line = self._process.stdout.readline()
-        finally:
-            timer.cancel()
-        if not line:
-            raise RuntimeError(f"the validator gave no answer; see {TARGET / 'validator.log'}")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        if self._process.read(READY_SECONDS) != {"ready": True}:
+            raise OracleError(f"the validator did not start as expected; see {TARGET / 'validator.log'}")
 
     def _stop(self) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
+        self._process.stop()
         self._log.close()
 
 
