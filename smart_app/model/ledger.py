@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import Self, TypedDict, Unpack
 from uuid import UUID
 
 from smart_app.model.moves import IllegalMove
@@ -28,6 +28,16 @@ class RowState(StrEnum):
 ENDED = frozenset({RowState.WRITTEN, RowState.HELD, RowState.REFUSED, RowState.NOT_SUPPORTED, RowState.CANCELLED})
 _SENT = frozenset({RowState.SENDING, RowState.UNKNOWN})
 _BY_ANSWER = frozenset({RowState.WRITTEN, RowState.HELD, RowState.REFUSED, RowState.UNKNOWN})
+
+
+class Found(TypedDict, total=False):
+    """What is learnt as a row ends: from the EHR's answer, or from what was looked up."""
+
+    resource_id: str | None
+    version_id: str | None
+    http_status: int | None
+    reason_code: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +101,8 @@ class LedgerRow:
             raise IllegalMove("the lease has not run out")
         return replace(self, state=RowState.UNKNOWN, lease_until=None, reason_code="lease-lapsed")
 
-    def end(self, state: RowState, now: datetime, **found: object) -> Self:
-        """Record where the row ends, or that its end is unknown; ``found``: fields such as resource_id, http_status.
+    def end(self, state: RowState, now: datetime, **found: Unpack[Found]) -> Self:
+        """Record where the row ends, or that its end is unknown; ``found``: what was learnt.
 
         What only an EHR's answer can tell needs a byte that has left: the row is being sent, or unknown.
         """
@@ -102,7 +112,7 @@ class LedgerRow:
             raise IllegalMove(f"{state} is not an end")
         if state in _BY_ANSWER and self.state not in _SENT:
             raise IllegalMove(f"a row that is {self.state} was not sent: it cannot be {state}")
-        return replace(self, state=state, lease_until=None, ended_at=now if state in ENDED else None, **found)  # type: ignore[arg-type]  # field names are checked by replace()
+        return replace(self, state=state, lease_until=None, ended_at=now if state in ENDED else None, **found)
 
     def postpone(self, state: RowState, not_before: datetime | None, reason_code: str, reason: str = "") -> Self:
         """Put a row back that was surely not written: planned (later) or waiting (for a token or a dependency)."""
