@@ -78,14 +78,16 @@ def build_expression(definition: ScoreDefinition, items: Mapping[str, Item]) -> 
 
 
 def find_asked(link_ids: Iterable[str], items: Mapping[str, Item]) -> tuple[str, ...]:
-    """Give the items and, however far back, those that decide by enableWhen whether they are asked; in print order."""
+    """Give the items and, however far back, those that decide whether they are asked; in print order."""
     asked: set[str] = set()
     open_ids = list(link_ids)
     while open_ids:
         link_id = open_ids.pop()
         if link_id not in asked and link_id in items:
             asked.add(link_id)
-            open_ids += [condition.link_id for condition in items[link_id].enable_when]
+            item = items[link_id]
+            conditions = (*item.enable_when, *(condition for gate in item.gates for condition in gate.conditions))
+            open_ids += [condition.link_id for condition in conditions]
     return tuple(link_id for link_id in items if link_id in asked)
 
 

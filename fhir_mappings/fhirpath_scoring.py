@@ -4,8 +4,9 @@ Sources: SDC 4.0 calculatedExpression, variable and weight() (http://hl7.org/fhi
 (http://hl7.org/fhirpath/N1/). fhirpathpy 2.2 lacks weight() and its older name ordinal(), can't sum, average or convert
 what comes out of a resource, and says 0 for the sum of nothing: those are given to it here.
 
-An expression seldom says what it does with a blank. So the items that it names must all be answered, save those that
-are not enabled: else the score is not known, whatever the engine would make of the rest.
+An expression seldom says what it does with a blank. So the scores that it names must be known, and the items that it
+names all be answered, save those that are surely not asked: else the score is not known, whatever the engine would make
+of the rest.
 """
 
 import re
@@ -16,7 +17,8 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any, Final
 
-from fhir_mappings.answers import Answers, AnswerStatus, find_status, is_enabled, keep_enabled
+from fhir_mappings.answers import Answers, AnswerStatus, find_status, keep_enabled
+from fhir_mappings.applicability import Applicabilities, Applicability
 from fhir_mappings.element import Element
 from fhir_mappings.errors import Issue, MalformedInstrument, Mapped, Severity
 from fhir_mappings.instrument import Instrument, Points
@@ -84,15 +86,17 @@ class _Run:
     def __init__(self, instrument: Instrument, answers: Answers, known: dict[str, Points]) -> None:
         self.instrument = instrument
         self.answers = answers
+        self.applicabilities = Applicabilities(instrument, answers)
         self.known = known
+        self.scores = frozenset(definition.link_id for definition in instrument.scores)
         self.plan = _plan(instrument)
         self.values: dict[str, Points | None] = {}
         self.issues: list[Issue] = []
 
     def score(self, link_id: str, expression: str) -> None:
         """Work out one score, once those that it names are."""
-        named = self.plan.names(expression)
-        if any(self.values.get(name, 0) is None for name in named) or self._has_open_item(named):
+        named = self.plan.names(expression) - {link_id}
+        if named & self.scores - self.known.keys() or self._has_open_item(named):
             text = "Items that the score is made of are not answered: it is not known."
             self.leave_open((link_id,), "score-incomplete", text, Severity.INFORMATION)
             return
@@ -125,7 +129,7 @@ class _Run:
         return any(
             find_status(self.answers, item.link_id) is not AnswerStatus.ANSWERED
             for item in asked
-            if is_enabled(item, self.answers)
+            if self.applicabilities.find(item.link_id) is not Applicability.SKIPPED
         )
 
 

@@ -116,11 +116,9 @@ class Instrument:
         return (low is None or age >= low) and (high is None or age <= high)
 
     def counts(self, link_id: str) -> bool:
-        """Tell whether a score or level looks at the item: at its answer, or at it as condition of one that counts."""
+        """Tell whether a score or level looks at the item, if only to tell whether one that counts is asked."""
         counted = {counting for score in self.scores for counting in score.item_link_ids}
-        return link_id in counted or any(
-            condition.link_id == link_id for counting in counted for condition in self.get_item(counting).enable_when
-        )
+        return link_id in find_asked(counted, self.by_link_id)
 
     def get_item(self, link_id: str) -> Item:
         """Give the item. Raises: UnknownItem."""

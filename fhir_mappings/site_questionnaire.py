@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
-from fhir_mappings.calculation import Calculation, Underivable, build_expression, find_calculation
+from fhir_mappings.calculation import Calculation, Underivable, build_expression, find_asked, find_calculation
 from fhir_mappings.element import Element
 from fhir_mappings.errors import Issue, MalformedInstrument, MappingError, Severity
 from fhir_mappings.fhirpath_scoring import ExpressionPlan, plan_expressions
@@ -76,8 +76,9 @@ def _build(root: Element, instrument_id: str | None) -> Instrument:
     items = {item.link_id: item for item in parse_items(root, scored=frozenset(), risk=frozenset())}
     scores = tuple(_parse_scores(root, url, items))
     counted = {link_id for score in scores for link_id in score.item_link_ids}
+    asked = find_asked(counted, items)
     items = {
-        link_id: replace(item, scored=True, required=item.is_given) if link_id in counted else item
+        link_id: replace(item, scored=link_id in counted, required=item.is_given if link_id in asked else item.required)
         for link_id, item in items.items()
     }
     if not scores:

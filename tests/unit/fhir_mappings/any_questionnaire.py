@@ -1,7 +1,7 @@
 """A site's Questionnaire with items of every type, and answers to it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, time
 from decimal import Decimal
 from functools import cache
@@ -16,6 +16,7 @@ from fhir_mappings.instrument import Instrument, Item
 from fhir_mappings.item_answer import parse_answer_text
 from fhir_mappings.r4 import Json, parse_partial_date_time
 from fhir_mappings.site_questionnaire import parse_site_instrument
+from fhir_mappings.systems import CALCULATED_EXPRESSION
 
 SLEEP = (Path(__file__).parents[2] / "data" / "site" / "sleep-intake.json").read_bytes()
 
@@ -99,3 +100,19 @@ def any_answers(draw: st.DrawFn, instrument: Instrument) -> dict[str, Answer]:
             case "declined":
                 answers[item.link_id] = Answer(link_id=item.link_id, status=AnswerStatus.DECLINED)
     return answers
+
+
+def bare(questions: Sequence[Json], **expressions: str) -> Instrument:
+    """A bare Questionnaire of these questions, and a score by each expression; parsed as a site's own."""
+    scores = [
+        {
+            "linkId": link_id,
+            "text": link_id,
+            "type": "integer",
+            "extension": [
+                {"url": CALCULATED_EXPRESSION, "valueExpression": {"language": "text/fhirpath", "expression": text}}
+            ],
+        }
+        for link_id, text in expressions.items()
+    ]
+    return parse_site_instrument(changed(lambda value: value.update(item=[*questions, *scores], extension=[])))

@@ -15,7 +15,8 @@ from fhir_mappings.scores import PatientFacts
 from fhir_mappings.scoring import score_answers
 from fhir_mappings.site_questionnaire import parse_site_instrument
 from fhir_mappings.systems import ITEM_WEIGHT, ORDINAL_VALUE
-from tests.unit.fhir_mappings.any_questionnaire import answered, changed, find_item, sleep
+from tests.unit.fhir_mappings.any_questionnaire import answered, bare, changed, find_item, sleep
+from tests.unit.fhir_mappings.synthetic import give, question
 
 SHIPPED = sorted(
     path.name.removesuffix(".json")
@@ -164,3 +165,45 @@ def test_a_native_score_may_be_named_by_an_expression() -> None:
     expressions = {"burden": "%resource.item.where(linkId = 'snore-score').answer.value * 2"}
     answers = answered(sleep(), troubled="false")
     assert evaluate_scores(sleep(), answers, expressions, {"snore-score": 4}).value == {"burden": 8}
+
+
+SUM = "%resource.item.where({}).answer.value.weight().sum()"
+BOTH = "%resource.item.where(linkId in ('a' | 'b')).answer"
+
+
+def test_a_score_that_names_one_not_known_is_not_known_either() -> None:
+    """A comparison with nothing is empty, and an iif of empty is its last argument: a 0 that nobody answered."""
+    total = f"iif({BOTH}.count() = 2, {BOTH}.value.weight().sum(), {{}})"
+    flag = "iif(%resource.item.where(linkId = 'total').answer.value >= 2, 1, 0)"
+    instrument = bare([question("a"), question("b")], total=total, flag=flag)
+    assert instrument.scores[0].adds_weights
+    for answers, values in (({"a": 2}, [None, None]), ({"a": 2, "b": 1}, [3, 1]), ({"a": 0, "b": 0}, [0, 0])):
+        report = score_answers(instrument, give(answers)).value
+        assert [score.value for score in report.scores] == values
+
+
+@pytest.mark.parametrize("gate", [None, "declined"])
+def test_a_score_waits_for_an_item_that_may_still_be_asked(gate: str | None) -> None:
+    gated = question("gated", when=[("gate", "=", 1)])
+    text = SUM.format("linkId = 'gated' or linkId = 'other'")
+    instrument = bare([question("gate"), gated, question("other")], total=text)
+    open_ = score_answers(instrument, give({"gate": gate, "other": 2})).value
+    assert (open_.scores[0].value, open_.complete, open_.unanswered) == (None, False, ("gate",))
+    skipped = score_answers(instrument, give({"gate": 0, "other": 2})).value
+    assert (skipped.scores[0].value, skipped.complete) == (2, True)
+
+
+def test_an_item_in_a_group_waits_for_what_its_group_waits_for() -> None:
+    group = {"linkId": "group", "type": "group", "item": [question("inner")]}
+    group["enableWhen"] = question("group", when=[("gate", "=", 1)])["enableWhen"]
+    text = "%resource.descendants().where(linkId = 'inner' or linkId = 'other').answer.value.weight().sum()"
+    instrument = bare([question("gate"), group, question("other")], total=text)
+    report = score_answers(instrument, give({"other": 2})).value
+    assert (report.scores[0].value, report.unanswered) == (None, ("gate",))
+    assert instrument.counts("gate")
+
+
+def test_a_score_that_names_only_itself_to_leave_itself_out_waits_for_all_items() -> None:
+    instrument = bare([question("a"), question("b")], total=SUM.format("linkId != 'total'"))
+    assert score_answers(instrument, give({"a": 2})).value.scores[0].value is None
+    assert score_answers(instrument, give({"a": 2, "b": 1})).value.scores[0].value == 3
