@@ -18,7 +18,7 @@ _ANSWERS: Final = "%resource.item.where({}).answer"
 _NATIVE: Final = re.compile(
     r"iif\(.* = [0-9]+, (?:(?P<factor>[0-9]+) \* )?"
     r"%resource\.item\.where\(linkId (?:in \((?P<items>[^()]*)\)|= (?P<item>'[^']*'))\)\.answer\.value\.weight\(\)"
-    r"(?:\.where\(\$this >= (?P<count_from>[0-9]+)\)\.count\(\)|(?:\.combine\(0\))?\.sum\(\))(?: \+ iif\(.*\))*, \{\}\)"
+    r"(?:\.where\(\$this >= (?P<count_from>[0-9]+)\)\.count\(\)|(?:\.combine\(0\))?\.sum\(\))(?: \+ iif\(.*\))?, \{\}\)"
 )
 _LINK_ID: Final = re.compile(r"'([^']+)'")
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fhir_mappings.answers import Answer, AnswerStatus, keep_enabled
+from fhir_mappings.calculation import find_calculation
 from fhir_mappings.fhirpath_scoring import LONGEST_EXPRESSION, check_expression, evaluate_expression, evaluate_scores
 from fhir_mappings.instrument import Instrument, parse_instrument
 from fhir_mappings.questionnaire_response import build_items
@@ -207,3 +208,10 @@ def test_a_score_that_names_only_itself_to_leave_itself_out_waits_for_all_items(
     instrument = bare([question("a"), question("b")], total=SUM.format("linkId != 'total'"))
     assert score_answers(instrument, give({"a": 2})).value.scores[0].value is None
     assert score_answers(instrument, give({"a": 2, "b": 1})).value.scores[0].value == 3
+
+
+def test_a_foreign_expression_is_told_from_a_native_one_without_trying_every_way_to_part_it() -> None:
+    """Each term that could end in several places would double the time: with a hundred, it would never end."""
+    text = f"iif({BOTH}.count() = 2, {BOTH}.value.weight().sum()" + " + iif(c, 0, 1)" * 100
+    assert find_calculation(text) is None
+    assert find_calculation(f"{text}, {{}})") is not None
