@@ -9,7 +9,7 @@ from dataclasses import replace
 from fhir_mappings.instrument import Instrument
 from fhir_mappings.score_definition import Cutoff, Points, ScoreDefinition, ScoreKind
 from fhir_mappings.scores import PatientFacts, Score, ScoreReport
-from fhir_mappings.scoring import score_value
+from fhir_mappings.scoring import may_hold, score_value, screen
 
 
 def limit_to_age(instrument: Instrument, report: ScoreReport, patient: PatientFacts) -> ScoreReport:
@@ -28,11 +28,9 @@ def judge_value(
 ) -> Score:
     """Judge a value known from elsewhere, such as the chart's, as one of our own; a prorated one is never screened."""
     score = score_value(instrument, definition, value, patient)
-    if prorated:
-        score = replace(score, positive=None, missing_rule="prorated")
-    if patient.on is None or instrument.fits_age(patient.age):
-        return score
-    return _limit(instrument, definition, score, patient)
+    if patient.on is not None and not instrument.fits_age(patient.age):
+        score = _limit(instrument, definition, score, patient)
+    return replace(score, positive=None, missing_rule="prorated") if prorated else score
 
 
 def _limit(instrument: Instrument, definition: ScoreDefinition, score: Score, patient: PatientFacts) -> Score:
@@ -45,21 +43,10 @@ def _limit(instrument: Instrument, definition: ScoreDefinition, score: Score, pa
 
 def _limit_total(definition: ScoreDefinition, score: Score, patient: PatientFacts) -> Score:
     deciding = tuple(cutoff for cutoff in definition.cutoffs if _is_published_for(cutoff, patient))
-    met = {cutoff.is_met(bound) for cutoff in deciding for bound in score.bounds}
-    return replace(
-        score,
-        band=None,
-        positive=met.pop() if len(met) == 1 else None,
-        cutoffs=deciding,
-        established=False,
-    )
+    return replace(score, band=None, positive=screen(deciding, score.bounds), cutoffs=deciding, established=False)
 
 
 def _is_published_for(cutoff: Cutoff, patient: PatientFacts) -> bool:
     """Tell whether a cut-off names ages, and this patient's is one of them; of several by sex, all that may hold."""
-    age = patient.age
-    if age is None or (cutoff.age_min is None and cutoff.age_max is None):
-        return False
-    if cutoff.gender is not None and patient.gender in ("male", "female") and cutoff.gender != patient.gender:
-        return False
-    return (cutoff.age_min is None or age >= cutoff.age_min) and (cutoff.age_max is None or age <= cutoff.age_max)
+    names_ages = cutoff.age_min is not None or cutoff.age_max is not None
+    return names_ages and patient.age is not None and may_hold(cutoff, patient)

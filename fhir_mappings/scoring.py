@@ -22,7 +22,7 @@ from fhir_mappings.risk import find_risk
 from fhir_mappings.score_definition import Formula
 from fhir_mappings.scores import PatientFacts, Score, ScoreReport
 
-__all__ = ["PatientFacts", "Score", "ScoreReport", "score_answers", "score_value"]
+__all__ = ["PatientFacts", "Score", "ScoreReport", "may_hold", "score_answers", "score_value", "screen"]
 
 NO_FACTS = PatientFacts()
 
@@ -181,7 +181,7 @@ def _score(
         range=definition.range,
         bounds=(total.low, total.high),
         band=_find_band(definition, total, value),
-        positive=_screen(deciding, total),
+        positive=screen(deciding, (total.low, total.high)),
         cutoffs=deciding,
         missing_rule=missing_rule,
         is_level=definition.kind is ScoreKind.LEVEL,
@@ -201,18 +201,19 @@ def _find_band(definition: ScoreDefinition, total: AnswerSum, value: Points | No
     return definition.find_partial_band((total.low, total.high)) if definition.levels else None
 
 
-def _screen(deciding: tuple[Cutoff, ...], total: AnswerSum) -> bool | None:
+def screen(deciding: tuple[Cutoff, ...], bounds: tuple[Points, Points]) -> bool | None:
     """Decide on the bounds alone: a value that a rule filled in never makes a positive or a negative."""
-    met = {cutoff.is_met(bound) for cutoff in deciding for bound in (total.low, total.high)}
+    met = {cutoff.is_met(bound) for cutoff in deciding for bound in bounds}
     return met.pop() if len(met) == 1 else None
 
 
 def _deciding_cutoffs(definition: ScoreDefinition, patient: PatientFacts) -> tuple[Cutoff, ...]:
     """Give the cut-offs that may hold for this patient; with sex or age unknown, that can be several."""
-    return tuple([cutoff for cutoff in definition.cutoffs if cutoff.default and _may_hold(cutoff, patient)])
+    return tuple([cutoff for cutoff in definition.cutoffs if cutoff.default and may_hold(cutoff, patient)])
 
 
-def _may_hold(cutoff: Cutoff, patient: PatientFacts) -> bool:
+def may_hold(cutoff: Cutoff, patient: PatientFacts) -> bool:
+    """Tell whether a cut-off was published for people like this patient, as far as sex and age are known."""
     known_sex = patient.gender in ("male", "female")
     if cutoff.gender is not None and known_sex and cutoff.gender != patient.gender:
         return False

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhir_mappings.age_fit import limit_to_age
+from fhir_mappings.age_fit import judge_value, limit_to_age
 from fhir_mappings.answers import Answer
 from fhir_mappings.instrument import Instrument
 from fhir_mappings.scores import PatientFacts, Score
@@ -60,6 +60,14 @@ def test_an_incomplete_result_is_decided_on_its_bounds_at_that_age_too() -> None
     assert limited(15, *[2] * 6, None, None, 0).positive is True
     assert limited(15, *[2] * 4, None, None, 0, 0, 0).positive is None
     assert limited(15, *[0] * 8, None).positive is False
+
+
+def test_a_prorated_value_of_the_chart_is_not_screened_by_a_cutoff_of_that_age_either() -> None:
+    definition = phq9().scores[0]
+    assert judge_value(phq9(), definition, 20, at_age(15)).positive is True
+    for age in (15, 40):
+        score = judge_value(phq9(), definition, 20, at_age(age), prorated=True)
+        assert (score.value, score.positive, score.missing_rule) == (20, None, "prorated")
 
 
 def answers_from(instrument: Instrument, places: list[int]) -> dict[str, Answer]:
