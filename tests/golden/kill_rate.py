@@ -26,7 +26,8 @@ _ADVICE = re.compile(r"Questionnaire\.item\((?P<item>[^)]+)\): its expression sh
 def find_killer(mutant: Mutant, published: Published) -> str | None:
     """Give what tells the mutant from the published instrument, None where nothing does."""
     body = mutant.to_json()
-    for _ in published.scores or (None,):
+    # One more than there are expressions: after the last is derived anew, what loads is still to be judged.
+    for _ in range(body.count(b"calculatedExpression") + 1):
         try:
             instrument = parse_instrument(body)
         except MappingError as error:

@@ -62,6 +62,7 @@ def _mdq() -> Iterator[tuple[str, Vector]]:
         return given | {link: v for link, v in (("mdq-2", part_2), ("mdq-3", part_3)) if v is not None}
 
     yield "positive", answers(7, 1, 2)
+    yield "positive-by-the-last-seven", answers(13, 1, 2) | {f"mdq-1-{number}": 0 for number in range(1, 7)}
     yield "six-yes", answers(6, 1, 3)
     yield "part-2-no", answers(13, 0, 3)
     yield "minor-problem", answers(13, 1, 1)
