@@ -208,8 +208,7 @@ def change_item_code(item: dict[str, Any]) -> None:
 def change_option_codes(item: dict[str, Any]) -> None:
     first, second = (option["valueCoding"] for option in item["answerOption"][:2])
     first["code"], second["code"] = second["code"], first["code"]
-    for one, other in ((first, second),):
-        one["extension"], other["extension"] = other["extension"], one["extension"]
+    first["extension"], second["extension"] = second["extension"], first["extension"]
 
 
 def extract_nothing(item: dict[str, Any]) -> None:

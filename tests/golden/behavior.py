@@ -37,7 +37,7 @@ from tests.golden.expected_scores import (
 )
 from tests.golden.figures import PublishedFigure, figures_of
 from tests.golden.golden_cases import sign_answers
-from tests.golden.naming import AGED_CUTOFFS, AGES, EQUIVALENT_ANSWERS, LOCAL, WEIGHTED_THROUGHOUT
+from tests.golden.naming import AGED_CUTOFFS, AGES, EQUIVALENT_ANSWERS, LOCAL
 from tests.golden.published import (
     LOINC,
     Given,
@@ -372,7 +372,7 @@ def _expected_weights(published: Published, given: Given) -> dict[str, int]:
     return {
         link_id: answer
         for link_id, answer in given.items()
-        if isinstance(answer, int) and (published.item(link_id).scored or published.id in WEIGHTED_THROUGHOUT)
+        if isinstance(answer, int) and published.item(link_id).scored
     }
 
 

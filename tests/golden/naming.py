@@ -129,8 +129,6 @@ AGES: dict[str, tuple[int | None, int | None]] = {
 }
 # Answer lists with licensed words that several items share → how their local codes begin.
 SHARED_ANSWERS = {"time-5-0": "who5-answer"}
-# Instruments whose unscored choices state a weight, too.
-WEIGHTED_THROUGHOUT: frozenset[str] = frozenset()
 # (instrument, points) of a cut-off that is published for some ages only → those ages.
 AGED_CUTOFFS = {("phq-9", 11): (13, 17), ("phq-a", 11): (13, 17)}
 # (linkId, LOINC code) in foreign data → the value of the option that it stands for.
