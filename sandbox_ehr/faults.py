@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import isfinite
 from typing import Any, Literal, get_args
 
 from sandbox_ehr.errors import SandboxError
@@ -168,6 +169,9 @@ def _is_of(value: Any, kind: type) -> bool:
 
 
 def _check_numbers(given: Mapping[str, Any]) -> None:
+    # Python's JSON reads NaN, which is neither below a bound nor beyond it, and no clock can be set by it.
+    if not all(isfinite(value) for value in given.values() if isinstance(value, float)):
+        raise InvalidFault("seconds or share is not a finite number")
     lowest = {"times": 1, "after": 0, "share": 0, "retry_after": 0, "seconds": 0}
     if given["fault"] == "clock-skew":
         del lowest["seconds"]
