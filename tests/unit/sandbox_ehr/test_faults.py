@@ -76,8 +76,8 @@ def test_time_out_after_commit_is_silent_until_the_client_hangs_up(wire: Wire) -
     wire.order("time-out-after-commit", match=CREATE)
     with pytest.raises(requests.ReadTimeout):
         wire.create(seconds=0.5)
-    assert wire.created == 1
     wire.wait_until_calm()
+    assert wire.created == 1
     assert (last(wire)["outcome"], last(wire)["committed"]) == ("no answer", True)
 
 
@@ -304,14 +304,16 @@ def test_a_fault_may_strike_the_token_endpoint(wire: Wire) -> None:
 
 
 def test_the_store_holds_what_the_log_says_under_many_clients_and_faults(wire: Wire) -> None:
+    # The EHR hangs up first: a client as impatient would now and then take a busy machine for a fault.
+    silence = {"time-out-after-commit": {"seconds": 0.2}}
     for fault in ("reset-after-commit", "reset-before-commit", "server-error-500", "time-out-after-commit"):
-        wire.order(fault, match=CREATE, times=None, share=0.2, seed=len(fault))
+        wire.order(fault, match=CREATE, times=None, share=0.2, seed=len(fault), **silence.get(fault, {}))
     outcomes: list[int] = []
 
     def client() -> None:
         for _ in range(10):
             try:
-                outcomes.append(wire.create(seconds=0.5).status_code)
+                outcomes.append(wire.create().status_code)
             except requests.RequestException:
                 outcomes.append(0)
 
