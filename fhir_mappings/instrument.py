@@ -10,7 +10,7 @@ from fhir_mappings.calculation import Underivable, build_expression, find_asked
 from fhir_mappings.element import Element
 from fhir_mappings.errors import MalformedInstrument, UnknownItem
 from fhir_mappings.observation_definition import parse_scores
-from fhir_mappings.questionnaire import EnableWhen, Item, Operator, Option, parse_items
+from fhir_mappings.questionnaire import EnableWhen, Item, Operator, Option, parse_items, walk_items
 from fhir_mappings.r4 import Coding, Json, parse_json_strict
 from fhir_mappings.risk_rule import Actions, NextInstrument, RiskRule, parse_actions
 from fhir_mappings.score_definition import (
@@ -217,17 +217,14 @@ def _only(bundle: Element, resource_type: str) -> Element:
 
 
 def _check_scores(questionnaire: Element, by_link_id: dict[str, Item], scores: tuple[ScoreDefinition, ...]) -> None:
-    """Check that linkIds are unique and that scores and conditions name items that exist and span their range."""
-    stated = [element.string("linkId") for element in questionnaire.children("item")]
+    """Check that linkIds are unique and that scores name items that exist and span their range."""
+    stated = [element.string("linkId") for element, _ in walk_items(questionnaire)]
     if len(set(stated)) != len(stated):
         raise questionnaire.fault("item.linkId", "stands twice")
     for score in scores:
         fault = _find_score_fault(score, by_link_id)
         if fault:
             raise questionnaire.fault(f"item({score.link_id})", fault)
-    named = {condition.link_id for item in by_link_id.values() for condition in item.enable_when}
-    if not by_link_id.keys() >= named:
-        raise questionnaire.fault("item.enableWhen", "names an item that does not exist")
 
 
 def _find_score_fault(score: ScoreDefinition, by_link_id: dict[str, Item]) -> str:

@@ -180,7 +180,11 @@ def parse_items(questionnaire: Element, scored: frozenset[str], risk: frozenset[
     items = []
     headings: list[str] = []
     surroundings = _Surroundings(
-        types={element.string("linkId"): element.string("type") for element, _ in walk_items(questionnaire)},
+        types={
+            element.string("linkId"): element.string("type")
+            for element, _ in walk_items(questionnaire)
+            if not is_calculated(element)
+        },
         value_sets={f"#{one.string('id')}": one for one in questionnaire.children("contained")},
     )
     instruction = find_instruction(questionnaire)
@@ -198,7 +202,7 @@ def parse_items(questionnaire: Element, scored: frozenset[str], risk: frozenset[
 
 @dataclass(frozen=True, slots=True)
 class _Surroundings:
-    """What an item may point at: the types of all items by linkId, and the contained resources by "#id"."""
+    """What an item may point at: the types of what is not calculated by linkId, the contained resources by "#id"."""
 
     types: Mapping[str, str]
     value_sets: Mapping[str, Element]

@@ -82,7 +82,7 @@ class _Check:
 
     issues: list[Issue] = field(default_factory=list)
     items: list[tuple[Element, tuple[Element, ...]]] = field(default_factory=list)
-    types: dict[str, str] = field(default_factory=dict)
+    by_link_id: dict[str, Element] = field(default_factory=dict)
     value_sets: dict[str, Element] = field(default_factory=dict)
     needs: dict[str, set[str]] = field(default_factory=dict)
     doubled: set[str] = field(default_factory=set)
@@ -113,12 +113,12 @@ class _Check:
                 self.say("nested-too-deep", element.path, f"nested deeper than {DEEPEST} levels")
                 return
             link_id = element.value.get("linkId")
-            if isinstance(link_id, str) and link_id in self.types:
+            if isinstance(link_id, str) and link_id in self.by_link_id:
                 if link_id not in self.doubled:
                     self.doubled.add(link_id)
                     self.say("doubled-link-id", f"{element.path}.linkId", "stands twice in this Questionnaire")
             elif isinstance(link_id, str):
-                self.types[link_id] = str(element.value.get("type"))
+                self.by_link_id[link_id] = element
             self.items.append((element, holders))
 
 
@@ -278,7 +278,8 @@ def _check_condition(check: _Check, condition: Element) -> None:
         check.say("unsupported-operator", f"{condition.path}.operator", "not an operator of R4")
         return
     operator = Operator(word)
-    item_type = check.types.get(question)
+    asked = check.by_link_id.get(question)
+    item_type = "" if asked is None or is_calculated(asked) else asked.string("type")
     if item_type not in SUFFIXES:
         check.say("unknown-question", f"{condition.path}.question", "names no item that is answered")
     elif operator in ORDERING and item_type not in ORDERED_TYPES:

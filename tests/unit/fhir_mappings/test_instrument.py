@@ -52,6 +52,7 @@ def test_the_unchanged_bundle_parses() -> None:
         (lambda q, o, p: q.update(item={}), "Questionnaire.item"),
         (lambda q, o, p: q["item"].pop(0), "Questionnaire.item"),
         (lambda q, o, p: q["item"].append(deepcopy(q["item"][1])), "Questionnaire.item.linkId"),
+        (lambda q, o, p: q["item"][1].update(item=[deepcopy(q["item"][9])]), "Questionnaire.item.linkId"),
         (lambda q, o, p: q["item"][1].update(type="quantity"), "Questionnaire.item[1].type"),
         (lambda q, o, p: q["item"][1].pop("text"), "Questionnaire.item[1].text"),
         (lambda q, o, p: q["item"][9].pop("prefix"), "Questionnaire.item[9].prefix"),
@@ -75,7 +76,16 @@ def test_the_unchanged_bundle_parses() -> None:
             lambda q, o, p: q["item"][10]["enableWhen"][0].update(operator=">"),
             "Questionnaire.item[10].enableWhen[0].operator",
         ),
-        (lambda q, o, p: q["item"][10]["enableWhen"][0].update(question="x"), "Questionnaire.item"),
+        (
+            lambda q, o, p: q["item"][10]["enableWhen"][0].update(question="x"),
+            "Questionnaire.item[10].enableWhen[0].question",
+        ),
+        (
+            lambda q, o, p: q["item"][10].update(
+                enableWhen=[{"question": "phq9-total", "operator": ">", "answerInteger": 3}]
+            ),
+            "Questionnaire.item[10].enableWhen[0].question",
+        ),
         (
             lambda q, o, p: extension(q["item"][11], "calculatedExpression")["valueExpression"].update(
                 expression=extension(q["item"][11], "calculatedExpression")["valueExpression"]["expression"].replace(

@@ -90,6 +90,7 @@ def test_the_sample_is_usable_and_only_its_score_without_code_is_told() -> None:
         (condition("words", "nobody", "exists", answerBoolean=True), "unknown-question"),
         (condition("words", "words", "exists", answerBoolean=True), "cyclic-enable-when"),
         (condition("words", "nights", "exists", answerBoolean=True), "unknown-question"),
+        (condition("words", "burden", ">", answerDecimal=1), "unknown-question"),
         (condition("words", "snore", "~", answerBoolean=True), "unsupported-operator"),
         (condition("words", "snore", ">", answerCoding={"system": "x", "code": "often"}), "unsupported-operator"),
         (condition("words", "troubled", "<", answerBoolean=True), "unsupported-operator"),
