@@ -11,11 +11,12 @@ from flask import request
 from werkzeug.datastructures import MultiDict
 
 from fhir_mappings.instrument import Instrument, Item
+from fhir_mappings.item_answer import OTHER
 from smart_app.library import Library
 from smart_app.screening.forms import DECLINED
+from smart_app.web.answer_fields import fields_of, find_answered, join_fields
 from smart_app.web.field_labels import LABELS
 
-ITEM = "item."
 _HIDDEN = ("device", "sequence", "instrument", "version", "displayed_hash", "back", "do")
 _TEXTS = (
     "text",
@@ -68,18 +69,21 @@ def find_typed(library: Library, csrf: str) -> Typed | None:
 
 def _answers(form: MultiDict[str, str], instrument: Instrument | None) -> list[TypedRow]:
     rows = []
-    for name, code in form.items():
-        item = instrument.by_link_id.get(name.removeprefix(ITEM)) if instrument and name.startswith(ITEM) else None
-        if item is not None and code:
-            rows.append(TypedRow(label=f"Question {item.number}", value=_words(item, code), hidden=((name, code),)))
+    for link_id in find_answered(form):
+        item = None if instrument is None else instrument.by_link_id.get(link_id)
+        text = join_fields(form, link_id)
+        if item is not None and text:
+            label = f"Question {item.number}" if item.number else item.text
+            rows.append(TypedRow(label=label, value=_words(item, text), hidden=tuple(fields_of(form, link_id))))
     return rows
 
 
-def _words(item: Item, code: str) -> str:
-    if code == DECLINED:
+def _words(item: Item, text: str) -> str:
+    """Give the words of what was chosen; what was typed as it was typed, also where the item does not take it."""
+    if text == DECLINED:
         return "Declined to answer"
-    option = item.by_code.get(code)
-    return code if option is None else option.text
+    lines = text.split("\n") if item.options else [text]
+    return "; ".join(item.by_code[line].text if line in item.by_code else line.removeprefix(OTHER) for line in lines)
 
 
 def _texts(form: MultiDict[str, str]) -> list[TypedRow]:

@@ -168,3 +168,18 @@ def test_an_item_that_is_declined_is_declined_whatever_its_type(browser: PageBro
         form.form("/form", **{"item.words": ["a word", "declined"], "item.helps": ["tea", "declined"]}, do="later")
     )
     assert saved_texts(clinic, form) == {"words": "declined", "helps": "declined"}
+
+
+def test_what_was_typed_after_the_session_ended_is_given_back_with_every_field(
+    browser: PageBrowser, clinic: Clinic
+) -> None:
+    form = start(browser)
+    clinic.clock.move(hours=13)
+    refused = browser.send(form.form("/form", **ANSWERED, do="hand-in"))
+    assert refused.status == 401
+    for words in ("Herbal tea; An evening walk; warm milk; reading", "2026-11-20T03:15", "It is loud.", "melatonin"):
+        assert words in refused.text, words
+    (back,) = [one for one in refused.root.forms if one.action.endswith("/form")]
+    sent = [(name, value) for name, value in back.form_values() if name in ANSWERED]
+    given = [(name, one) for name, value in ANSWERED.items() for one in ([value] if isinstance(value, str) else value)]
+    assert sorted(sent) == sorted((name, value.replace("\r\n", "\n")) for name, value in given)

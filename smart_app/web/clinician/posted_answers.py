@@ -7,23 +7,18 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
-from fhir_mappings.item_answer import LONGEST_TEXT, OTHER
+from fhir_mappings.item_answer import LONGEST_TEXT
 from smart_app.model.saving import IncomingAnswer
 from smart_app.model.screening import SavedStatus
 from smart_app.screening.errors import InvalidField
 from smart_app.screening.forms import DECLINED, PostedForm
-from smart_app.web.typed import ITEM
+from smart_app.web.answer_fields import find_answered, join_fields
 
 _SEEN = "seen."
 _KEEP = "keep."
 _KEEP_SEEN = "keep_seen."
 _MOST_ANSWERS = 200
 _LONGEST = 200
-# Parts of an answer that stand in fields of their own: the unit of a number, the time of a day, words beside options.
-_UNIT = "unit."
-_CLOCK = "clock."
-_OTHER = "other."
-_MANY = "many."
 _LARGEST = 1_000_000
 
 
@@ -61,8 +56,7 @@ def parse_form(form: MultiDict[str, str]) -> PostedForm:
     seen = {
         name.removeprefix(_SEEN): parse_number(value, "seen") for name, value in form.items() if name.startswith(_SEEN)
     }
-    named = [name.partition(".")[2] for name in form if name.startswith((ITEM, _OTHER))]
-    sent = {link_id: _join_parts(form, link_id) for link_id in dict.fromkeys(named)}
+    sent = {link_id: join_fields(form, link_id) for link_id in find_answered(form)}
     keep = {name.removeprefix(_KEEP): value for name, value in form.items() if name.startswith(_KEEP)}
     if len(seen) > _MOST_ANSWERS or any(choice not in {"saved", "posted"} for choice in keep.values()):
         raise InvalidField(field="form")
@@ -79,23 +73,6 @@ def parse_form(form: MultiDict[str, str]) -> PostedForm:
             if name.startswith(_KEEP_SEEN)
         },
     )
-
-
-def _join_parts(form: MultiDict[str, str], link_id: str) -> str:
-    """Give an item's answer as one text, as our script sends it: its lines, unit, time and further words."""
-    values = [value.replace("\r\n", "\n").strip() for value in form.getlist(ITEM + link_id)]
-    if DECLINED in values:
-        return DECLINED
-    text = "\n".join(value for value in values if value)
-    other = form.get(_OTHER + link_id, "").replace("\r\n", "\n").strip()
-    if other:
-        several = form.get(_MANY + link_id) is not None
-        text = "\n".join([*([text] if text and several else []), *(OTHER + line for line in other.split("\n"))])
-    if text and (clock := form.get(_CLOCK + link_id, "")):
-        text = f"{text}T{clock}"
-    if text and (unit := form.get(_UNIT + link_id, "")):
-        text = f"{text} {unit}"
-    return text
 
 
 def saves_of(posted: PostedForm) -> tuple[IncomingAnswer, ...]:
