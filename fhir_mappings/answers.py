@@ -78,12 +78,13 @@ def _passes(conditions: tuple[EnableWhen, ...], answers: Answers, *, any_: bool)
     if not conditions:
         return True
     for condition in conditions:
-        if _holds(condition, answers) is any_:
+        if holds(condition, answers) is any_:
             return any_
     return not any_
 
 
-def _holds(condition: EnableWhen, answers: Answers) -> bool:
+def holds(condition: EnableWhen, answers: Answers) -> bool:
+    """Tell whether one condition of enableWhen holds, as the answers are now."""
     answer = answers.get(condition.link_id)
     asked = condition.answer
     if condition.operator is Operator.EQUAL and answer is not None and answer.coding is not None:

@@ -5,12 +5,12 @@ http://hl7.org/fhir/R4/questionnaire-definitions.html#Questionnaire.item.enableW
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
-from fhir_mappings.answers import Answer, Answers, AnswerStatus, is_enabled
+from fhir_mappings.answers import Answer, Answers, AnswerStatus, holds
 from fhir_mappings.errors import UnknownOption
 from fhir_mappings.instrument import Instrument
 from fhir_mappings.questionnaire import EnableWhen, Item, Option
@@ -80,13 +80,13 @@ class Applicabilities:
         gated = self._plan.get(condition.question)
         asked = True if gated is None else self._find_enabled(gated)
         if asked is False:
-            return is_enabled(condition.alone, {})
+            return holds(condition.stated, {})
         answer = self._answers.get(condition.question)
         if asked is None or answer is None or answer.status is not AnswerStatus.ANSWERED:
             return None
         if condition.choice is not None and find_chosen(condition.choice, answer) is None:
             return None
-        return is_enabled(condition.alone, self._answers)
+        return holds(condition.stated, self._answers)
 
 
 _WORDS: Final[Mapping[bool | None, Applicability]] = {
@@ -98,11 +98,11 @@ _WORDS: Final[Mapping[bool | None, Applicability]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Condition:
-    """One condition: the item it looks at, that item if it is a choice, and an item that has this condition alone."""
+    """One condition as stated, the linkId that it looks at, and that item if it is a choice."""
 
+    stated: EnableWhen
     question: str
     choice: Item | None
-    alone: Item
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,20 +131,19 @@ def _plan(instrument: Instrument) -> Mapping[str, _Gated]:
             continue
         if stated not in groups:
             gates = tuple(
-                _Gate(tuple(_condition(instrument, item, one) for one in conditions), any_)
-                for conditions, any_ in stated
+                _Gate(tuple(_condition(instrument, one) for one in conditions), any_) for conditions, any_ in stated
             )
             groups[stated] = _Gated(len(groups), gates)
         plan[item.link_id] = groups[stated]
     return plan
 
 
-def _condition(instrument: Instrument, item: Item, condition: EnableWhen) -> _Condition:
+def _condition(instrument: Instrument, condition: EnableWhen) -> _Condition:
     question = instrument.by_link_id.get(condition.link_id)
     return _Condition(
+        stated=condition,
         question=condition.link_id,
         choice=question if question is not None and question.is_single_choice else None,
-        alone=replace(item, enable_when=(condition,), gates=()),
     )
 
 
