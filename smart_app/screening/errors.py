@@ -36,8 +36,7 @@ class AskedFormRefused(AppError):
     code = "asked-form-refused"
     title = "The EHR asked for a form that this app cannot give"
     remedy = (
-        "Open the app from the chart without that form and choose another. "
-        "`smart-screening instruments check` tells IT what in it is not supported."
+        "Choose another form in the overview. `smart-screening instruments check` tells IT what in it is not supported."
     )
     http_status = 422
 

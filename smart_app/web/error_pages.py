@@ -22,7 +22,7 @@ from smart_app.access import LaunchIdle
 from smart_app.errors import AppError
 from smart_app.logs import get_logger, log_event, log_failure
 from smart_app.screening import workflow
-from smart_app.screening.errors import LaunchNotOpen, UnknownItem, UnknownOption
+from smart_app.screening.errors import LaunchNotOpen, UnfitAnswer, UnknownItem, UnknownOption
 from smart_app.screening.wording import say_day
 from smart_app.services import Services
 from smart_app.web import refusals
@@ -40,6 +40,9 @@ _BY_STATUS: dict[int, type[AppError]] = {
     413: refusals.BodyTooLarge,
     429: refusals.TooManyRequests,
 }
+
+
+_ANSWERS_REFUSED = (refusals.SaveConflict, UnknownItem, UnknownOption, UnfitAnswer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +211,7 @@ def _may_send_again(error: LaunchError | AppError, status: int) -> bool:
 
 def _find_form(error: LaunchError | AppError) -> str:
     screening_id = (request.view_args or {}).get("screening_id")
-    if screening_id is None or not isinstance(error, refusals.SaveConflict | UnknownItem | UnknownOption):
+    if screening_id is None or not isinstance(error, _ANSWERS_REFUSED):
         return ""
     return url_for("clinician.form", screening_id=screening_id)
 

@@ -86,6 +86,7 @@ def callback() -> ResponseReturnValue:
     finished = workflow.finish_launch(services(), params=params, binding=binding, correlation_id=correlation_id())
     session.begin_launch(finished.launch_id, finished.secret, framed=finished.framed)
     if finished.refusal is not None:
+        g.launch_id, g.who = finished.launch_id, finished.who  # the launch is open: the page leads on to its overview
         raise finished.refusal
     if finished.instrument_id is not None:
         return redirect(_to_the_form(finished, finished.instrument_id))

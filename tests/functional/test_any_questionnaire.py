@@ -162,6 +162,14 @@ def test_what_the_question_does_not_take_is_not_saved_and_told(
     assert saved_texts(clinic, form) == {}
 
 
+def test_an_answer_that_does_not_fit_is_shown_again_beside_the_way_back_to_its_form(browser: PageBrowser) -> None:
+    form = start(browser)
+    refused = browser.send(form.form("/form", **{"item.bad-nights": "8"}, do="later"))
+    assert refused.status == 422
+    assert "<p>8</p>" in refused.text
+    assert refused.root.xpath("//a[text()='Open the form again']/@href") == [form.url]
+
+
 def test_an_item_that_is_declined_is_declined_whatever_its_type(browser: PageBrowser, clinic: Clinic) -> None:
     form = start(browser)
     browser.send(

@@ -146,3 +146,5 @@ def test_a_launch_that_asks_for_what_cannot_be_had_says_so_on_a_page(clinic: Cli
     page = browser.launch(questionnaire="http://example.org/Questionnaire/unknown")
     assert page.status == 422
     assert "a form that this app cannot give" in page.text
+    (overview,) = page.root.xpath("//a[text()='Back to the overview']/@href")
+    assert "Give an instrument" in browser.get(overview).text
