@@ -31,6 +31,7 @@ class Candidate:
     """A resource in the chart that may be ours: its reference there, and the row that it may be."""
 
     row_id: UUID
+    attempt: int
     what: str
     reference: str
     resource_id: str
@@ -38,16 +39,20 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoubtView:
-    """One request of unknown outcome: what it sent, what happened, what was looked for, what the EHR shows now."""
+    """One request of unknown outcome: what it sent, what happened, what was looked for, what the EHR shows now.
+
+    ``send_stop``: why it cannot be sent again, "" where it can.
+    """
 
     row_id: UUID
+    attempt: int
     title: str
     what: tuple[str, ...]
     happened: str
     looked_for: str
     found: str
     candidates: tuple[Candidate, ...]
-    may_send: bool
+    send_stop: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +96,19 @@ def view_unfinished(app: Services, who: Acting, screening_id: UUID) -> Unfinishe
 
 
 def decide_unfinished(
-    app: Services, who: Acting, screening_id: UUID, row_id: str, chosen: str, *, candidate: str = "", looked: bool
+    app: Services,
+    who: Acting,
+    screening_id: UUID,
+    row_id: str,
+    chosen: str,
+    *,
+    attempt: str,
+    candidate: str = "",
+    looked: bool,
 ) -> None:
     """Carry out a person's choice; what is to be sent again goes at once. ``looked``: they say that it is not there.
 
+    ``attempt``: of the row, as the page showed it.
     Raises: NotAllowed (no right to sign, or sending what another signed), InvalidField, DecidedElsewhere, LaunchOver,
     NotThisPatient.
     """
@@ -121,7 +135,7 @@ def decide_unfinished(
         clock=app.clock,
         correlation_id=who.correlation_id,
     )
-    decide(claims, approval, door, row_id, decision, now=who.now, candidate=candidate)
+    decide(claims, approval, door, row_id, decision, attempt=attempt, now=who.now, candidate=candidate)
     if may_send:
         write_approval(app.units, approval.id, door, clock=app.clock, correlation_id=who.correlation_id)
 
@@ -146,6 +160,7 @@ def _view_doubt(app: Services, who: Acting, approval: Approval, doubt: Doubt, na
         looked = f"Looked for by itself, last {say_moment(first.looked_up_at, who.now, zone)}."
     return DoubtView(
         row_id=first.id,
+        attempt=first.attempt,
         title=names[first.id] if len(doubt.rows) == 1 else f"{len(doubt.rows)} items, sent together",
         what=tuple(dict.fromkeys(names[row.id] for row in doubt.rows)),
         happened=f"Sent{sent}; {answer}.",
@@ -153,12 +168,22 @@ def _view_doubt(app: Services, who: Acting, approval: Approval, doubt: Doubt, na
         found=_say_found(doubt),
         candidates=tuple(
             Candidate(
-                row_id=row.id, what=names[row.id], reference=f"{match.resource_type}/{match.id}", resource_id=match.id
+                row_id=row.id,
+                attempt=row.attempt,
+                what=names[row.id],
+                reference=f"{match.resource_type}/{match.id}",
+                resource_id=match.id,
             )
             for row, match in doubt.candidates
         ),
-        may_send=approval.is_signed_by(who.user),
+        send_stop=_say_send_stop(doubt, is_signer=approval.is_signed_by(who.user)),
     )
+
+
+def _say_send_stop(doubt: Doubt, *, is_signer: bool) -> str:
+    if doubt.partly_written:
+        return "What was sent with it is in the chart, so that this may still show: it cannot be sent again."
+    return "" if is_signer else "Only the person who signed can have it sent again."
 
 
 def _say_found(doubt: Doubt) -> str:

@@ -1,6 +1,6 @@
 """A person decides on what no look-up could settle: it is there, it is not there, or it is given up (section 6).
 
-Each choice is checked against a search made now, so that a page that grew old decides nothing.
+Each choice is of one attempt and checked against a search made now, so that a page that grew old decides nothing.
 """
 
 from __future__ import annotations
@@ -45,11 +45,13 @@ class DecidedElsewhere(AppError):
 class Doubt:
     """Rows that one request sent and whose outcome is unknown, and what the EHR shows of each now.
 
-    ``found`` has None for a row that cannot be looked up here.
+    ``found`` has None for a row that cannot be looked up here. ``partly_written``: another of the request is in the
+    chart, so that these may still show.
     """
 
     rows: tuple[LedgerRow, ...]
     found: tuple[Found | None, ...]
+    partly_written: bool
 
     @property
     def candidates(self) -> tuple[tuple[LedgerRow, FhirResource], ...]:
@@ -61,6 +63,7 @@ class Doubt:
 def find_doubts(rows: Sequence[LedgerRow], approval: Approval, door: EhrDoor | None) -> tuple[Doubt, ...]:
     """Give what is in doubt, by request, in write order; without a door nothing can be looked up."""
     groups: dict[datetime | None, list[LedgerRow]] = {}
+    written = {row.sent_at for row in rows if row.state is RowState.WRITTEN}
     for row in rows:
         if row.state is RowState.UNKNOWN:
             groups.setdefault(row.sent_at, []).append(row)
@@ -68,8 +71,9 @@ def find_doubts(rows: Sequence[LedgerRow], approval: Approval, door: EhrDoor | N
         Doubt(
             rows=tuple(group),
             found=tuple(None if door is None else search_for(row, approval, door) for row in group),
+            partly_written=sent_at in written,
         )
-        for group in groups.values()
+        for sent_at, group in groups.items()
     )
 
 
@@ -80,15 +84,17 @@ def decide(
     row_id: str,
     decision: Decision,
     *,
+    attempt: str,
     now: datetime,
     candidate: str = "",
 ) -> None:
     """Carry out a decision on the request that sent a row; ``candidate`` is the id that is ours (``THERE`` only).
 
+    ``attempt`` is the one that the person saw: who looked in the chart before it was sent again saw nothing of that.
     Nothing is sent here. Raises: DecidedElsewhere, and nothing was changed.
     """
     doubts = find_doubts(claims.rows(), approval, door)
-    doubt = next((one for one in doubts if any(str(row.id) == row_id for row in one.rows)), None)
+    doubt = next((one for one in doubts if any(_is_shown(row, row_id, attempt) for row in one.rows)), None)
     if doubt is None:
         raise DecidedElsewhere(field="row")
     try:
@@ -97,6 +103,10 @@ def decide(
         raise DecidedElsewhere(field="row") from exc
     if decision is Decision.LOOK_UP:
         look_up_unknown(claims, approval, door, now)
+
+
+def _is_shown(row: LedgerRow, row_id: str, attempt: str) -> bool:
+    return (str(row.id), str(row.attempt)) == (row_id, attempt)
 
 
 def _decided(doubt: Doubt, row_id: str, decision: Decision, now: datetime, candidate: str) -> list[LedgerRow]:
@@ -108,6 +118,8 @@ def _decided(doubt: Doubt, row_id: str, decision: Decision, now: datetime, candi
         # Something of it is in the chart: to call it absent would send it twice, or tell an untruth.
         raise DecidedElsewhere(field="candidate")
     if decision is Decision.SEND_AGAIN:
+        if doubt.partly_written:
+            raise DecidedElsewhere(field="decision")
         return [replace(row.prove_absent(now), reason_code="decided-absent", reason=_SENT_AGAIN) for row in doubt.rows]
     return [row.end(RowState.CANCELLED, now, reason_code="given-up", reason=_GIVEN_UP) for row in doubt.rows]
 

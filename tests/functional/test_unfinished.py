@@ -10,7 +10,7 @@ import pytest
 
 from launch.ehr_profile import AbsenceProof, get_ehr_profile
 from smart_app.model.audit import AuditAction
-from smart_app.model.ledger import RowState
+from smart_app.model.ledger import LedgerRow, RowState
 from smart_app.model.rights import NotAllowed
 from smart_app.screening import workflow
 from smart_app.screening.errors import InvalidField
@@ -21,6 +21,7 @@ from tests.fakes.clinic import BELL, LINDQVIST, Clinic, open_clinic, phq9
 from tests.functional.page_browser import PageBrowser
 
 POST = {"method": "POST", "path": "/fhir$"}
+SEARCH_OF_OTHERS = {"method": "GET", "path": "/(Observation|DocumentReference|Provenance)$"}
 SEARCH = {"method": "GET", "path": "/(QuestionnaireResponse|Observation|DocumentReference|Provenance)$"}
 
 
@@ -35,8 +36,25 @@ def sign_in_doubt(clinic: Clinic, fault: str) -> tuple[Acting, UUID]:
     return clinic.again(who), screening_id
 
 
-def first_of(clinic: Clinic, screening_id: UUID) -> str:
-    return str(next(row for row in clinic.rows(screening_id) if row.state is RowState.UNKNOWN).id)
+def first_of(clinic: Clinic, screening_id: UUID) -> LedgerRow:
+    row: LedgerRow = next(row for row in clinic.rows(screening_id) if row.state is RowState.UNKNOWN)
+    return row
+
+
+def decide(
+    clinic: Clinic, who: Acting, screening_id: UUID, row: LedgerRow, choice: str, *, looked: bool, candidate: str = ""
+) -> None:
+    """Decide on a row as a page showed it."""
+    workflow.decide_unfinished(
+        clinic.app,
+        who,
+        screening_id,
+        str(row.id),
+        choice,
+        attempt=str(row.attempt),
+        candidate=candidate,
+        looked=looked,
+    )
 
 
 def states(clinic: Clinic, screening_id: UUID) -> set[RowState]:
@@ -48,9 +66,9 @@ def test_send_again_writes_once_after_a_person_looked(clinic: Clinic) -> None:
     assert states(clinic, screening_id) == {RowState.UNKNOWN}
     row = first_of(clinic, screening_id)
     with pytest.raises(InvalidField):
-        workflow.decide_unfinished(clinic.app, who, screening_id, row, "send-again", looked=False)
+        decide(clinic, who, screening_id, row, "send-again", looked=False)
 
-    workflow.decide_unfinished(clinic.app, who, screening_id, row, "send-again", looked=True)
+    decide(clinic, who, screening_id, row, "send-again", looked=True)
 
     assert states(clinic, screening_id) == {RowState.WRITTEN}
     assert len(clinic.in_chart("DocumentReference", "pt-02")) == 1
@@ -59,18 +77,52 @@ def test_send_again_writes_once_after_a_person_looked(clinic: Clinic) -> None:
     assert len(decided) == len([one for one in clinic.rows(screening_id) if one.full_url])
 
 
+@pytest.mark.parametrize("choice", ["send-again", "give-up", "look-up"])
+def test_a_page_from_before_it_was_sent_again_decides_nothing(clinic: Clinic, choice: str) -> None:
+    who, screening_id = sign_in_doubt(clinic, "reset-before-commit")
+    seen = first_of(clinic, screening_id)
+    clinic.sandbox.control.order({"fault": "reset-after-commit", "match": POST})
+    clinic.sandbox.control.order({"fault": "lagging-search", "seconds": 3600, "match": SEARCH})
+    decide(clinic, who, screening_id, seen, "send-again", looked=True)
+    assert states(clinic, screening_id) == {RowState.UNKNOWN}
+
+    with pytest.raises(DecidedElsewhere):
+        decide(clinic, who, screening_id, seen, choice, looked=True)
+
+    assert {one.outcome for one in clinic.audited(AuditAction.ROW_DECIDED)} == {"send-again"}
+    clinic.sandbox.control.clear()
+    assert len(clinic.in_chart("DocumentReference", "pt-02")) == 1
+
+
+def test_what_was_sent_with_something_that_is_in_the_chart_is_not_sent_again(clinic: Clinic) -> None:
+    who, screening_id = sign_in_doubt(clinic, "reset-after-commit")
+    shown = workflow.view_unfinished(clinic.app, who, screening_id).doubts[0].candidates[0]
+    row = next(row for row in clinic.rows(screening_id) if row.id == shown.row_id)
+    clinic.sandbox.control.order({"fault": "lagging-search", "seconds": 3600, "match": SEARCH_OF_OTHERS})
+    decide(clinic, who, screening_id, row, "there", candidate=shown.resource_id, looked=False)
+    left = first_of(clinic, screening_id)
+
+    doubt = workflow.view_unfinished(clinic.app, who, screening_id).doubts[0]
+    assert (doubt.candidates, "is in the chart" in doubt.send_stop) == ((), True)
+    with pytest.raises(DecidedElsewhere):
+        decide(clinic, who, screening_id, left, "send-again", looked=True)
+
+    clinic.sandbox.control.clear()
+    assert len(clinic.in_chart("DocumentReference", "pt-02")) == 1
+
+
 @pytest.mark.parametrize("choice", ["send-again", "give-up"])
 def test_nothing_is_called_absent_that_the_chart_shows(clinic: Clinic, choice: str) -> None:
     who, screening_id = sign_in_doubt(clinic, "reset-after-commit")
     with pytest.raises(DecidedElsewhere):
-        workflow.decide_unfinished(clinic.app, who, screening_id, first_of(clinic, screening_id), choice, looked=True)
+        decide(clinic, who, screening_id, first_of(clinic, screening_id), choice, looked=True)
     assert len(clinic.in_chart("DocumentReference", "pt-02")) == 1
     assert clinic.audited(AuditAction.ROW_DECIDED) == []
 
 
 def test_look_up_again_finds_what_the_index_shows_by_now(clinic: Clinic) -> None:
     who, screening_id = sign_in_doubt(clinic, "reset-after-commit")
-    workflow.decide_unfinished(clinic.app, who, screening_id, first_of(clinic, screening_id), "look-up", looked=False)
+    decide(clinic, who, screening_id, first_of(clinic, screening_id), "look-up", looked=False)
     assert states(clinic, screening_id) == {RowState.WRITTEN}
 
 
@@ -81,7 +133,7 @@ def test_look_ups_in_one_breath_prove_no_absence(tmp_path: Path) -> None:
         clinic.sandbox.control.order({"fault": "lagging-search", "seconds": 3600, "match": SEARCH})
         for _ in range(3):
             row = first_of(clinic, screening_id)
-            workflow.decide_unfinished(clinic.app, who, screening_id, row, "look-up", looked=False)
+            decide(clinic, who, screening_id, row, "look-up", looked=False)
         assert states(clinic, screening_id) == {RowState.UNKNOWN}
         clinic.sandbox.control.clear()
         assert len(clinic.in_chart("DocumentReference", "pt-02")) == 1
@@ -91,13 +143,10 @@ def test_the_candidate_that_a_person_names_must_be_one_that_the_ehr_shows(clinic
     who, screening_id = sign_in_doubt(clinic, "reset-after-commit")
     shown = workflow.view_unfinished(clinic.app, who, screening_id).doubts[0]
     candidate = shown.candidates[0]
+    row = next(row for row in clinic.rows(screening_id) if row.id == candidate.row_id)
     with pytest.raises(DecidedElsewhere):
-        workflow.decide_unfinished(
-            clinic.app, who, screening_id, str(candidate.row_id), "there", candidate="other", looked=False
-        )
-    workflow.decide_unfinished(
-        clinic.app, who, screening_id, str(candidate.row_id), "there", candidate=candidate.resource_id, looked=False
-    )
+        decide(clinic, who, screening_id, row, "there", candidate="other", looked=False)
+    decide(clinic, who, screening_id, row, "there", candidate=candidate.resource_id, looked=False)
     rows = {row.id: row for row in clinic.rows(screening_id)}
     assert rows[candidate.row_id].reason_code == "decided-there"
     assert rows[candidate.row_id].resource_id == candidate.resource_id
@@ -109,10 +158,10 @@ def test_another_clinician_may_decide_but_not_send_and_an_assistant_neither(clin
     assistant, other = clinic.launch("pt-02", BELL), clinic.launch("pt-02", LINDQVIST)
     for who, choice in ((assistant, "look-up"), (assistant, "give-up"), (other, "send-again")):
         with pytest.raises(NotAllowed):
-            workflow.decide_unfinished(clinic.app, who, screening_id, row, choice, looked=True)
+            decide(clinic, who, screening_id, row, choice, looked=True)
     assert not workflow.view_unfinished(clinic.app, assistant, screening_id).may_decide
 
-    workflow.decide_unfinished(clinic.app, other, screening_id, row, "give-up", looked=True)
+    decide(clinic, other, screening_id, row, "give-up", looked=True)
 
     assert states(clinic, screening_id) == {RowState.CANCELLED}
     assert clinic.in_chart("DocumentReference", "pt-02") == []

@@ -28,6 +28,7 @@ def decide_unfinished(screening_id: UUID) -> ResponseReturnValue:
         screening_id,
         request.form.get("row", ""),
         request.form.get("decision", ""),
+        attempt=request.form.get("attempt", ""),
         candidate=request.form.get("candidate", ""),
         looked=request.form.get("looked") == "yes",
     )
