@@ -62,16 +62,15 @@ def describe_screen(score: Score) -> str:
     if score.is_level:
         verdict = {True: "screens positive", False: "screens negative", None: "not known whether it screens positive"}
         return verdict[score.positive]
-    least, beyond, side = score.bounds[0], "at or above", "below"
+    known, beyond, side = f"at least {score.bounds[0]}, ", "at or above", "below"
     if score.cutoff is not None and score.cutoff.or_fewer:
-        least, beyond, side = score.bounds[1], "at or below", "above"
+        known, beyond, side = f"at most {score.bounds[1]}, ", "at or below", "above"
     cutoff = describe_cutoffs(score.cutoffs)
     if score.positive is None:
         return f"not known whether {beyond} {cutoff}"
     if score.positive:
-        bound = "at least" if beyond == "at or above" else "at most"
-        known = "" if score.bounds[0] == score.bounds[1] else f"{bound} {least}, "
-        return f"{known}{beyond} {cutoff} (screens positive)"
+        is_open = score.bounds[0] != score.bounds[1]
+        return f"{known if is_open else ''}{beyond} {cutoff} (screens positive)"
     return f"{side} {cutoff} (screens negative)"
 
 

@@ -188,6 +188,15 @@ def test_with_sex_unknown_every_cutoff_must_agree(score: int, gender: str | None
     assert result.positive is positive
 
 
+@pytest.mark.parametrize(("or_fewer", "hardest"), [(False, 10), (True, 8)])
+def test_of_several_cutoffs_the_one_that_is_hardest_to_meet_is_told(or_fewer: bool, hardest: int) -> None:
+    several = (cutoff(10, gender="male", or_fewer=or_fewer), cutoff(8, gender="female", or_fewer=or_fewer))
+    instrument = with_cutoffs(*several)
+    (score,) = score_answers(instrument, answers_of(instrument, [1] * 9)).value.scores
+    assert score.cutoff is not None
+    assert score.cutoff.at_least == hardest
+
+
 def test_a_cutoff_bound_to_an_age_decides_only_for_that_age() -> None:
     instrument = with_cutoffs(cutoff(11, age_min=13, age_max=17), cutoff(10, age_min=18))
     given = [2] * 5 + [0] * 4
