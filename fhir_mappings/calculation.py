@@ -12,7 +12,7 @@ from typing import Final
 from fhir_mappings.level_rule import Level, LevelCondition
 from fhir_mappings.questionnaire import EnableWhen, Item, Operator
 from fhir_mappings.r4 import Coding
-from fhir_mappings.score_definition import Points, ScoreDefinition, ScoreKind
+from fhir_mappings.score_definition import ScoreDefinition, ScoreKind
 
 _ANSWERS: Final = "%resource.item.where({}).answer"
 _NATIVE: Final = re.compile(
@@ -71,7 +71,7 @@ def build_expression(definition: ScoreDefinition, items: Mapping[str, Item]) -> 
         groups = _gated(definition.item_link_ids, items)
         total = f"{weights}{'.combine(0)' if groups else ''}.sum()"
         for condition, members in groups.items():
-            lowest = sum(_lowest(items[link_id]) for link_id in members)
+            lowest = sum(min(items[link_id].weights) for link_id in members)
             total += f" + iif({condition}, 0, {lowest})" if lowest else ""
     factor = "" if definition.factor == 1 else f"{definition.factor} * "
     return f"iif({_settled(asked, items)}, {factor}{total}, {{}})"
@@ -194,7 +194,3 @@ def _coded(link_ids: Sequence[str], codes: Sequence[str]) -> str:
 def _among(words: Sequence[str]) -> str:
     quoted = [f"'{word}'" for word in words]
     return f"= {quoted[0]}" if len(quoted) == 1 else f"in ({' | '.join(quoted)})"
-
-
-def _lowest(item: Item) -> Points:
-    return min(option.weight for option in item.options if option.weight is not None)

@@ -10,7 +10,7 @@ from fhir_mappings.calculation import Underivable, build_expression, find_asked
 from fhir_mappings.element import Element
 from fhir_mappings.errors import MalformedInstrument, UnknownItem
 from fhir_mappings.observation_definition import parse_scores
-from fhir_mappings.questionnaire import EnableWhen, Item, Operator, Option, parse_items, walk_items
+from fhir_mappings.questionnaire import EnableWhen, Item, Operator, Option, find_instruction, parse_items, walk_items
 from fhir_mappings.r4 import Coding, Json, parse_json_strict
 from fhir_mappings.risk_rule import Actions, NextInstrument, RiskRule, parse_actions
 from fhir_mappings.score_definition import (
@@ -238,10 +238,8 @@ def _find_score_fault(score: ScoreDefinition, by_link_id: dict[str, Item]) -> st
         for condition in (one for level in score.levels for one in level.conditions):
             if any(not {*condition.codes} & by_link_id[one].by_code.keys() for one in condition.link_ids):
                 return "asks for a code that is no answer"
-    else:
-        points = [[score.get_points(weight) for weight in _weights(item)] for item in items]
-        if score.range != (sum(min(each) for each in points), sum(max(each) for each in points)):
-            return "option weights do not span the score's range"
+    elif score.range != score.find_span(item.weights for item in items):
+        return "option weights do not span the score's range"
     try:
         expected = build_expression(score, by_link_id)
     except Underivable as error:
@@ -260,9 +258,9 @@ def _check_actions(
         item = by_link_id.get(rule.link_id)
         if item is None:
             raise plan.fault(f"action({rule.id})", "names an item that does not exist")
-        if rule.at_least is not None and not any(weight >= rule.at_least for weight in _weights(item)):
+        if rule.at_least is not None and not any(weight >= rule.at_least for weight in item.weights):
             raise plan.fault(f"action({rule.id})", "asks for a weight that no answer has")
-        if rule.at_least is not None and len(_weights(item)) != len(item.options):
+        if rule.at_least is not None and len(item.weights) != len(item.options):
             raise plan.fault(f"action({rule.id})", "asks for a weight where an answer has none")
         if not {option.coding.code for option in item.options} >= set(rule.codes):
             raise plan.fault(f"action({rule.id})", "names a code that is no answer")
@@ -299,17 +297,12 @@ def find_choices(items: Iterable[Item]) -> set[str]:
     return {item.link_id for item in items if item.options and item.is_given}
 
 
-def _weights(item: Item) -> list[Points]:
-    return [option.weight for option in item.options if option.weight is not None]
-
-
 def _instruction(questionnaire: Element, *, needed: bool) -> str:
-    for item in questionnaire.children("item"):
-        if item.string("type") == "display" and (text := item.find_string("text")) is not None:
-            return text
-    if needed:
+    item = find_instruction(questionnaire)
+    text = None if item is None else item.find_string("text")
+    if needed and text is None:
         raise questionnaire.fault("item", "needs a display item with the instruction")
-    return ""
+    return text or ""
 
 
 def parse_age_range(questionnaire: Element) -> tuple[int | None, int | None]:

@@ -133,6 +133,11 @@ class Item:
         """Whether somebody answers it; else its answer is its initial value."""
         return not (self.hidden or self.read_only)
 
+    @property
+    def weights(self) -> tuple[int | Decimal, ...]:
+        """What its options add to a score, those that have a weight."""
+        return tuple(option.weight for option in self.options if option.weight is not None)
+
     def may_be_left_by(self, gender: str | None) -> bool:
         """Tell whether it need not apply to a patient of this R4 administrative gender; of one not known it must."""
         return {self.applies_to, gender} == {"male", "female"}

@@ -4,6 +4,7 @@ Sources: http://hl7.org/fhir/R4/observationdefinition.html (qualifiedInterval); 
 extensions (docs/instruments.md). Points throughout; intervals include both ends.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
@@ -161,6 +162,11 @@ class ScoreDefinition:
         if self.count_from is not None:
             return int(weight >= self.count_from)
         return weight * self.factor
+
+    def find_span(self, weights: Iterable[Sequence[Points]]) -> tuple[Points, Points]:
+        """Give the least and the greatest value that a sum or a count can have; `weights` are those of each item."""
+        points = [[self.get_points(weight) for weight in each] for each in weights]
+        return sum(min(each) for each in points), sum(max(each) for each in points)
 
     def find_band(self, value: Points) -> Band | None:
         """Give the published range that holds the value."""

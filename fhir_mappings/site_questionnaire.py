@@ -17,7 +17,7 @@ from fhir_mappings.instrument import Instrument, find_choices, parse_age_range, 
 from fhir_mappings.questionnaire import Item, find_instruction, is_calculated, parse_items, walk_items
 from fhir_mappings.questionnaire_check import check_questionnaire
 from fhir_mappings.r4 import Coding, Json, parse_json_strict
-from fhir_mappings.score_definition import UNBOUNDED, Points, ScoreDefinition, ScoreKind
+from fhir_mappings.score_definition import UNBOUNDED, ScoreDefinition, ScoreKind
 from fhir_mappings.systems import CALCULATED_EXPRESSION, UNIT
 
 _POINTS: Final = "{score}"
@@ -162,19 +162,14 @@ def _make_native(definition: ScoreDefinition, calculation: Calculation, items: M
         count_from=calculation.count_from,
         factor=calculation.factor,
     )
-    points = [[native.get_points(weight) for weight in _weights(item)] for item in added]
-    if any(len(each) < len(item.options) for each, item in zip(points, added, strict=True)):
+    if any(len(item.weights) < len(item.options) for item in added):
         return definition
-    native = replace(native, range=(sum(min(each) for each in points), sum(max(each) for each in points)))
+    native = replace(native, range=native.find_span(item.weights for item in added))
     try:
         same = build_expression(native, items) == definition.expression
     except Underivable:
         same = False
     return native if same else definition
-
-
-def _weights(item: Item) -> list[Points]:
-    return [option.weight for option in item.options if option.weight is not None]
 
 
 def _local_system(url: str) -> str:
