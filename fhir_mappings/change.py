@@ -35,9 +35,6 @@ class Badge(StrEnum):
     NO_RELIABLE_CHANGE = "no-reliable-change"
 
 
-FAVORABLE = frozenset({Badge.RELIABLE_IMPROVEMENT, Badge.RESPONSE, Badge.REMISSION})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
     """One known score at one time.

@@ -28,10 +28,8 @@ from fhir_mappings.r4 import Json, as_number
 from fhir_mappings.systems import ITEM_WEIGHT, ORDINAL_VALUE, VARIABLE
 
 LONGEST_EXPRESSION: Final = 8_000
-CLOCK: Final = re.compile(r"\b(now|today|timeOfDay)\s*\(")
+_CLOCK: Final = re.compile(r"\b(now|today|timeOfDay)\s*\(")
 """An expression that reads the clock gives another score tomorrow: it is refused."""
-# fhirpathpy raises Exception itself, and whatever an expression makes its functions stumble over.
-_ENGINE_FAULTS: Final = (Exception,)
 _QUOTED: Final = re.compile(r"'((?:[^'\\]|\\.)*)'")
 _NAMED_VARIABLE: Final = re.compile(r"%(?:`([^`]+)`|'([^']+)'|([A-Za-z_][A-Za-z0-9_]*))")
 
@@ -177,11 +175,11 @@ def check_expression(expression: str) -> str | None:
     """Give what speaks against an expression before it has ever been evaluated, None if nothing does."""
     if len(expression) > LONGEST_EXPRESSION:
         return f"longer than {LONGEST_EXPRESSION} characters"
-    if CLOCK.search(expression):
+    if _CLOCK.search(expression):
         return "reads the clock"
     try:
         _compile(expression)
-    except _ENGINE_FAULTS:
+    except Exception:  # noqa: BLE001  # fhirpathpy raises Exception itself
         return "not a FHIRPath expression"
     return None
 
@@ -192,7 +190,7 @@ def _evaluate(expression: str, response: Json, variables: Mapping[str, Any]) -> 
         return None
     try:
         return list(_compile(expression)(response, {"resource": response, "context": response, **variables}))
-    except _ENGINE_FAULTS:
+    except Exception:  # noqa: BLE001  # as above, and whatever the expression makes its functions stumble over
         return None
 
 

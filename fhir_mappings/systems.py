@@ -24,8 +24,6 @@ PROVENANCE_PARTICIPANT: Final = "http://terminology.hl7.org/CodeSystem/provenanc
 DATA_OPERATION: Final = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
 # http://hl7.org/fhir/R4/extension-questionnaireresponse-completionmode.html
 PARTICIPATION_MODE: Final = "http://terminology.hl7.org/CodeSystem/v3-ParticipationMode"
-# http://hl7.org/fhir/R4/valueset-usage-context-type.html
-USAGE_CONTEXT_TYPE: Final = "http://terminology.hl7.org/CodeSystem/usage-context-type"
 # http://hl7.org/fhir/R4/valueset-administrative-gender.html
 ADMINISTRATIVE_GENDER: Final = "http://hl7.org/fhir/administrative-gender"
 
@@ -50,8 +48,6 @@ VARIABLE: Final = _CORE + "variable"
 DATA_ABSENT_REASON_EXTENSION: Final = _CORE + "data-absent-reason"
 COMPLETION_MODE: Final = _CORE + "questionnaireresponse-completionMode"
 CALCULATED_EXPRESSION: Final = _SDC + "sdc-questionnaire-calculatedExpression"
-OBSERVATION_EXTRACT: Final = _SDC + "sdc-questionnaire-observationExtract"
-OBSERVATION_EXTRACT_CATEGORY: Final = _SDC + "sdc-questionnaire-observation-extract-category"
 
 # Ours -------------------------------------------------------------------------------------------------------------
 CANONICAL_BASE: Final = "https://smart-screening.org/fhir"

@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhir_mappings.administration import Informant
-from fhir_mappings.change import FAVORABLE, Badge, Change, Point, Source, fold_points, measure_change
+from fhir_mappings.change import Badge, Change, Point, Source, fold_points, measure_change
 from fhir_mappings.errors import UnknownFigure
 from fhir_mappings.instrument import ChangeKind
 from fhir_mappings.judgement import Verdict
 from tests.unit.fhir_mappings.factories import gad7, phq9, point
 
 PHQ9 = phq9().scores[0]
+FAVORABLE = {Badge.RELIABLE_IMPROVEMENT, Badge.RESPONSE, Badge.REMISSION}
 
 
 def since(baseline: int, now: int, *, alert_open: bool = False) -> tuple[Change, Change]:
