@@ -328,7 +328,6 @@ def _levels(bundle: Json, number: int, definition: Json, score: str) -> Iterator
                     _follow(level, path).update(change)
 
                 yield _mutant(bundle, "level", f"{score} interval {place} {part['url']} {path}", alter)
-                del part
             for path in _paths(level):
                 part = _follow(level, path)
                 if part["url"] == "linkId":

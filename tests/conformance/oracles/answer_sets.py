@@ -79,7 +79,9 @@ def _choose(item: Item, random: Random, temper: float) -> Given:
     """Choose an option: by chance, or often the one of lowest (temper < 0) or highest weight."""
     if item.type == "integer":
         return random.randrange(31)
-    weighed = sorted((option for option in item.options if option.weight is not None), key=lambda option: option.weight)
+    weighed = sorted(
+        (option for option in item.options if option.weight is not None), key=lambda option: option.weight or 0
+    )
     if weighed and random.random() < abs(temper):
         return weighed[0] if temper < 0 else weighed[-1]
     return random.choice(item.options)

@@ -16,7 +16,7 @@ from sandbox_ehr.__main__ import main
 from tests.unit.sandbox_ehr.app_driver import build_driver
 from tests.unit.sandbox_ehr.fhir_client import SURVEY, encounter, observation, post_entry, transaction
 from tests.unit.sandbox_ehr.open_server import OpenServer, running_open_server
-from tests.unit.sandbox_ehr.wire import Wire, issue_token, open_wire
+from tests.unit.sandbox_ehr.wire import SECONDS, Wire, issue_token, open_wire
 
 URN = "urn:uuid:00000000-0000-4000-8000-00000000000"
 
@@ -35,7 +35,7 @@ class Front:
     def send(self, method: str, path: str, body: Any = None, *, scope: str | None = None, **headers: str) -> Any:
         """Send as the client of pt-01, with the wire's wide scopes or with others."""
         secret = self.wire.secret if scope is None else issue_token(self.wire.ehr, scope=scope)
-        return self.wire.send(method, path, body, Authorization=f"Bearer {secret}", **headers)
+        return self.wire.send(method, path, body, seconds=SECONDS, Authorization=f"Bearer {secret}", **headers)
 
     def keep(self, resource: dict[str, Any]) -> str:
         """Put a resource into the server behind, past the EHR; give its reference."""

@@ -88,6 +88,11 @@ def attachment(resource: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def put_out_of_line(resource: dict[str, Any]) -> None:
+    attachment(resource)["url"] = "urn:x"
+    del attachment(resource)["data"]
+
+
 def repeat(name: str) -> Change:
     return lambda resource: resource[name].append(resource[name][0])
 
@@ -132,7 +137,7 @@ BROKEN: list[tuple[str, dict[str, Any], Change, str]] = [
     (
         "epic",
         note("text/plain"),
-        lambda r: attachment(r).update({"url": "urn:x"}) or attachment(r).pop("data"),
+        put_out_of_line,
         "DocumentReference.content.attachment.data",
     ),
     ("epic", response(), ANY_RESPONSE, "QuestionnaireResponse.subject"),
@@ -160,7 +165,7 @@ BROKEN: list[tuple[str, dict[str, Any], Change, str]] = [
     (
         "oracle",
         note("application/pdf"),
-        lambda r: attachment(r).update({"url": "urn:x"}) or attachment(r).pop("data"),
+        put_out_of_line,
         "DocumentReference.content.attachment.data",
     ),
     ("oracle", note("image/png"), lambda _: None, "DocumentReference.content.attachment.contentType"),
