@@ -90,7 +90,7 @@ def running_site(
         app_server = make_server("127.0.0.1", 0, Flask(__name__), threaded=True, request_handler=_Silent)
         app_url = f"http://127.0.0.1:{app_server.server_port}"
         ehr = running.enter_context(
-            running_sandbox(SandboxConfig(clients=demo_clients(app_url), clock=clock, persona=persona))
+            running_sandbox(SandboxConfig(clients=demo_clients(app_url), clock=clock, persona=persona, control=True))
         )
         if wrap_ehr is not None:
             ehr.app.wsgi_app = wrap_ehr(ehr.app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way

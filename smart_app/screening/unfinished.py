@@ -155,9 +155,9 @@ def _view_doubt(app: Services, who: Acting, approval: Approval, doubt: Doubt, na
     first, zone = doubt.rows[0], app.rules.zone
     sent = "" if first.sent_at is None else f" {say_moment(first.sent_at, who.now, zone)}"
     answer = "no clear answer came back" if first.http_status is None else f"the answer was HTTP {first.http_status}"
-    looked = "Not looked for yet."
+    looked = "Nothing yet."
     if first.looked_up_at is not None:
-        looked = f"Looked for by itself, last {say_moment(first.looked_up_at, who.now, zone)}."
+        looked = f"All that a search can find, last {say_moment(first.looked_up_at, who.now, zone)}."
     return DoubtView(
         row_id=first.id,
         attempt=first.attempt,

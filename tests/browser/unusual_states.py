@@ -53,6 +53,15 @@ def _where_the_ehr_does_not_take_it(desk: Desk) -> Iterator[str]:
     with _answering(desk, Said(status="504 Gateway Timeout", content_type="text/html", body=[b"<html>"])):
         _sign_gad7(desk)
     yield "outcome-not-known"
+    page.get_by_role("link", name="Decide what is not known").click()
+    page.get_by_role("button", name="Send again").wait_for()
+    yield "unfinished-none-found"
+    with _losing_the_answer(desk):
+        _sign_gad7(desk)
+    page.get_by_role("link", name="Decide what is not known").click()
+    page.get_by_text("Say yourself which one in the chart is ours").click()
+    page.get_by_role("button", name="It is there: this one").first.wait_for()
+    yield "unfinished-found"
     with _answering(desk, Said(status="401 Unauthorized", body=[b"{}"])):
         _sign_gad7(desk)
     yield "outcome-waiting"
@@ -96,6 +105,18 @@ def _answering(desk: Desk, said: Said) -> Iterator[None]:
             yield
     finally:
         ehr.wsgi_app = straight  # type: ignore[method-assign]
+
+
+@contextmanager
+def _losing_the_answer(desk: Desk) -> Iterator[None]:
+    """Let the EHR keep a result and lose its answer, and show nothing of it in a search for as long as this lasts."""
+    control, written = desk.site.ehr.control, "QuestionnaireResponse|Observation|DocumentReference|Provenance"
+    control.order({"fault": "reset-after-commit", "match": {"method": "POST", "path": "/fhir$"}})
+    control.order({"fault": "lagging-search", "seconds": 3600, "match": {"method": "GET", "path": f"/({written})$"}})
+    try:
+        yield
+    finally:
+        control.clear()
 
 
 def _mixed_answers(count: int) -> bytes:

@@ -8,6 +8,7 @@ from uuid import UUID
 from smart_app.library import load_library
 from smart_app.model.rights import Right
 from smart_app.screening import review_views as rv
+from smart_app.screening import unfinished as un
 from smart_app.screening import views as v
 
 LAUNCH_ID = "launch-1"
@@ -463,6 +464,44 @@ OUTCOME = rv.OutcomeView(
     asks_visit=True,
     may_co_sign=False,
     note_text="PHQ-9, 24 Nov 2026 10:38, answered by the patient.",
+)
+DOUBT = un.DoubtView(
+    row_id=UUID(int=21),
+    attempt=1,
+    title="2 items, sent together",
+    what=("PHQ-9 total", "Note"),
+    happened="Sent today 10:49; no clear answer came back.",
+    looked_for="All that a search can find, last today 10:50.",
+    found="The EHR shows none now. That alone proves nothing: it may show it later.",
+    candidates=(),
+    send_stop="",
+)
+UNFINISHED = un.UnfinishedView(
+    frame=CALM,
+    screening_id=SCREENING,
+    heading="PHQ-9: 3 items in doubt",
+    reference_code="SS-7K2M-9QXD",
+    doubts=(
+        DOUBT,
+        replace(
+            DOUBT,
+            row_id=UUID(int=22),
+            title="Answers as given",
+            what=("Answers as given",),
+            found="The EHR shows 1 now.",
+            candidates=(
+                un.Candidate(
+                    row_id=UUID(int=22),
+                    attempt=1,
+                    what="Answers as given",
+                    reference="QuestionnaireResponse/f4102k",
+                    resource_id="f4102k",
+                ),
+            ),
+        ),
+    ),
+    may_decide=True,
+    notice="",
 )
 WORKLIST = rv.WorklistView(
     frame=CALM,

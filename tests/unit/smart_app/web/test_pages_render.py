@@ -21,6 +21,7 @@ PAGES = {
     "alert": f"{LAUNCH}/alerts/{samples.ALERT}",
     "encounter": f"{LAUNCH}/encounter",
     "outcome": f"{FORM}/outcome",
+    "unfinished": f"{FORM}/unfinished",
     "worklist": f"{LAUNCH}/worklist",
 }
 
@@ -128,6 +129,16 @@ def test_an_incomplete_score_is_never_shown_as_a_number_or_a_negative(browser: B
     assert "\u2013" in figure
     assert "At least 8, at most 17" in page
     assert "negative" not in page.lower()
+
+
+def test_what_the_chart_shows_is_never_offered_to_be_called_absent(browser: Browser) -> None:
+    none_found, found = browser.get(PAGES["unfinished"]).text.split('aria-labelledby="doubt-')[1:]
+
+    for choice in ("Send again", "Give up, copy by hand", "It is not there"):
+        assert choice in none_found
+        assert choice not in found
+    assert "It is there: this one" in found
+    assert "It is there: this one" not in none_found
 
 
 def test_the_results_are_linked_without_script_and_given_as_a_fragment_with_it(browser: Browser) -> None:

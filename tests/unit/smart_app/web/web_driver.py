@@ -106,6 +106,8 @@ ANSWERS: dict[str, Any] = {
     "co_sign": None,
     "finish_writing": None,
     "view_outcome": samples.OUTCOME,
+    "view_unfinished": samples.UNFINISHED,
+    "decide_unfinished": None,
     "log_out": None,
     "audit_refused_request": None,
     "begin_launch": BegunLaunch(
