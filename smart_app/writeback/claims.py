@@ -49,6 +49,10 @@ class Claims:
         self._clock = clock
         self._correlation_id = correlation_id
 
+    def now(self) -> datetime:
+        """Tell the time by the clock that every step is recorded by."""
+        return self._clock()
+
     def rows(self) -> tuple[LedgerRow, ...]:
         """Give all rows as they stand, in write order."""
         with self._units.read() as unit:

@@ -102,7 +102,7 @@ def decide(
     except LostClaim as exc:
         raise DecidedElsewhere(field="row") from exc
     if decision is Decision.LOOK_UP:
-        look_up_unknown(claims, approval, door, now)
+        look_up_unknown(claims, approval, door)
 
 
 def _is_shown(row: LedgerRow, row_id: str, attempt: str) -> bool:

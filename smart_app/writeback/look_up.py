@@ -43,21 +43,23 @@ class Found:
 _NOT_ASKED = Found(matches=(), complete=False)
 
 
-def look_up_unknown(claims: Claims, approval: Approval, door: EhrDoor, now: datetime) -> None:
+def look_up_unknown(claims: Claims, approval: Approval, door: EhrDoor) -> None:
     """Look for every row of unknown outcome, and for the ids of those written without; record what was found.
 
     Reads only. Rows sent together stand or fall together: while one of them is in the chart, none is proven absent.
     """
-    standing = claims.rows()
-    rows = [row for row in standing if row.resource and _is_due(row, now)]
+    begun, standing = claims.now(), claims.rows()
+    rows = [row for row in standing if row.resource and _is_due(row, begun)]
     found = {row.id: search_for(row, approval, door) for row in rows}
+    # From the end of one look-up to the beginning of the next: a slow EHR takes no part of the time to settle.
+    now = claims.now()
     in_chart = {row.sent_at for row in standing if row.state is RowState.WRITTEN}
     in_chart |= {row.sent_at for row in rows if (seen := found[row.id]) is not None and seen.matches}
     moved = [
         change
         for row in rows
         if (change := _find_mates(row, standing, found, now)) is not None
-        or (change := _move(row, found[row.id], door, now, alone=row.sent_at not in in_chart)) is not None
+        or (change := _move(row, found[row.id], door, begun, now, alone=row.sent_at not in in_chart)) is not None
     ]
     if moved:
         claims.record(moved)
@@ -123,7 +125,9 @@ def _is_ours(match: FhirResource, row: LedgerRow, approval: Approval, door: EhrD
     )
 
 
-def _move(row: LedgerRow, found: Found | None, door: EhrDoor, now: datetime, *, alone: bool) -> LedgerRow | None:
+def _move(
+    row: LedgerRow, found: Found | None, door: EhrDoor, begun: datetime, now: datetime, *, alone: bool
+) -> LedgerRow | None:
     if found is not None and len(found.matches) == 1:
         return _written(row, found.matches[0], now)
     if row.state is RowState.WRITTEN:
@@ -136,7 +140,7 @@ def _move(row: LedgerRow, found: Found | None, door: EhrDoor, now: datetime, *, 
         found = Found(matches=(), complete=True)
     if len(found.matches) > 1:
         return row.look_up(now, reason_code="several-found", reason=_SEVERAL, not_before=_next(row, door, now))
-    return _absent(row, door, now, counts=found.complete and alone)
+    return _absent(row, door, begun, now, counts=found.complete and alone)
 
 
 def _written(row: LedgerRow, match: FhirResource, now: datetime) -> LedgerRow:
@@ -147,12 +151,12 @@ def _written(row: LedgerRow, match: FhirResource, now: datetime) -> LedgerRow:
     )
 
 
-def _absent(row: LedgerRow, door: EhrDoor, now: datetime, *, counts: bool) -> LedgerRow:
+def _absent(row: LedgerRow, door: EhrDoor, begun: datetime, now: datetime, *, counts: bool) -> LedgerRow:
     if door.profile.absence_proof is AbsenceProof.NONE:
         return row.look_up(now, reason_code="no-proof", reason=_NO_PROOF, not_before=_next(row, door, now))
     settle = timedelta(seconds=door.profile.settle_seconds)
     # A person may have it looked up at any time: two look-ups in one breath are one.
-    counts = counts and (row.look_ups == 0 or row.looked_up_at is None or now - row.looked_up_at >= settle)
+    counts = counts and (row.look_ups == 0 or row.looked_up_at is None or begun - row.looked_up_at >= settle)
     if counts and row.look_ups > 0:
         return row.prove_absent(now)
     return row.look_up(

@@ -136,7 +136,7 @@ class _Run:
 
     def run(self) -> GuardStop | None:
         self._claims.lapse()
-        look_up_unknown(self._claims, self._approval, self._door, self._clock())
+        look_up_unknown(self._claims, self._approval, self._door)
         rows = self._claims.rows()
         try:
             check_approval(self._approval, rows)
@@ -144,7 +144,7 @@ class _Run:
             return self._give_back((), NOT_AS_SIGNED)
         stop = self._send_together() if self._goes_together(rows) else self._send_in_order()
         if stop is None:
-            look_up_unknown(self._claims, self._approval, self._door, self._clock())
+            look_up_unknown(self._claims, self._approval, self._door)
         return stop
 
     def _goes_together(self, rows: Sequence[LedgerRow]) -> bool:

@@ -182,6 +182,34 @@ def test_an_empty_search_alone_is_no_proof(units: Units) -> None:
     assert set(chart.copies().values()) == {1}
 
 
+class SlowChart(FakeChart):
+    """Takes its time over each search."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def search(self, resource_type: str, params: Iterable[tuple[str, str]]) -> SearchResult:
+        self._clock.go(seconds=SEARCH.settle_seconds)
+        return super().search(resource_type, params)
+
+
+def test_the_time_to_settle_begins_when_the_first_look_up_has_ended(units: Units) -> None:
+    clock = Clock()
+    chart = SlowChart(clock)
+    door = open_door("search", chart)
+    approval = sign_reviewed(units, door)
+    chart.script = [Act.LOSE_ANSWER]
+    chart.hidden_from_search = True
+
+    write_approval(units, approval.id, door, clock=clock)
+    clock.go(seconds=SEARCH.settle_seconds - 1)
+    write_approval(units, approval.id, door, clock=clock)
+
+    assert rows_of(units, approval.id)[0].state is RowState.UNKNOWN
+    assert [post["resourceType"] for post in chart.posts].count("QuestionnaireResponse") == 1
+
+
 def test_a_search_that_is_not_allowed_counts_for_nothing(units: Units) -> None:
     chart, clock = FakeChart(), Clock()
     blind = open_fake_door(chart, profile=SEARCH, capabilities=capabilities(searchable=False))
