@@ -12,14 +12,14 @@ from fhir_mappings.instrument import Instrument, ScoreDefinition
 from fhir_mappings.r4 import PartialDateTime
 from fhir_mappings.scores import PatientFacts, Score
 from smart_app.access import permitted
-from smart_app.chart import Chart, ChartHistory
+from smart_app.chart import Chart
 from smart_app.model.screening import Screening
 from smart_app.screening.answers import score_screening
 from smart_app.screening.context import get_chart, get_history
 from smart_app.screening.frame import build_frame
 from smart_app.screening.review_material import COUNTED
 from smart_app.screening.score_view import BADGES, build_band, place
-from smart_app.screening.series import Written, build_administration, find_points, find_written
+from smart_app.screening.series import build_administration, find_points, find_written
 from smart_app.screening.views import EarlierResult, HistoryView, ResultRow, TrendPoint
 from smart_app.screening.wording import (
     find_birth_day,
@@ -50,10 +50,18 @@ def view_history(app: Services, who: Acting) -> HistoryView:
     rows: list[ResultRow] = []
     results: list[tuple[PartialDateTime, EarlierResult]] = []
     for instrument in app.library:
-        own = [screening for screening in signed if screening.instrument_id == instrument.id]
-        shelf = _Shelf(app, who, chart, instrument, tuple(own), history, written, frozenset(open_results))
-        results += shelf.list_results()
-        rows += shelf.build_rows()
+        own = tuple(screening for screening in signed if screening.instrument_id == instrument.id)
+        given = _InstrumentHistory(
+            app=app,
+            who=who,
+            chart=chart,
+            instrument=instrument,
+            own=own,
+            points=find_points(app, instrument, chart.patient, earlier=own, chart=history, written=written),
+            open_results=frozenset(open_results),
+        )
+        results += given.list_results()
+        rows += given.build_rows()
     results.sort(key=lambda pair: pair[0].earliest, reverse=True)
     return HistoryView(
         frame=build_frame(app, who, chart),
@@ -63,40 +71,27 @@ def view_history(app: Services, who: Acting) -> HistoryView:
     )
 
 
-@dataclass(slots=True)
-class _Shelf:
-    """The results of one instrument: own signed ones and the chart's."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _InstrumentHistory:
+    """The results of one instrument: own signed ones, and the known scores of these and of the chart, oldest first."""
 
     app: Services
     who: Acting
     chart: Chart
     instrument: Instrument
     own: tuple[Screening, ...]
-    history: ChartHistory
-    written: Written
+    points: tuple[Point, ...]
     open_results: frozenset[UUID]
-
-    def points(self) -> tuple[Point, ...]:
-        """Give the known scores, oldest first."""
-        return find_points(
-            self.app,
-            self.instrument,
-            self.chart.patient,
-            earlier=self.own,
-            chart=self.history,
-            written=self.written,
-        )
 
     def list_results(self) -> list[tuple[PartialDateTime, EarlierResult]]:
         """Give every known score for the table, subscales by their own names."""
-        return [(point.at, self._build_result(point)) for point in self.points()]
+        return [(point.at, self._build_result(point)) for point in self.points]
 
     def build_rows(self) -> list[ResultRow]:
         """Give a row per score that has a result; a newer one without score comes first and is not hidden."""
-        points = self.points()
         rows = []
         for definition in self.instrument.scores:
-            series = [point for point in points if point.score_id == definition.id]
+            series = [point for point in self.points if point.score_id == definition.id]
             row = self._build_row_without_score(definition, series) or self._build_row(definition, series)
             if row is not None:
                 rows.append(row)
