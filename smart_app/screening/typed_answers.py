@@ -111,7 +111,7 @@ def build_field(item: Item, text: str) -> FieldView | None:
         units=tuple((unit.code, unit.display or unit.code) for unit in item.units),
         least=_limit(item.min_value),
         most=_limit(item.max_value),
-        longest=item.max_length,
+        longest=None if item.repeats else item.max_length,  # of repeated answers each may be so long, not all lines
         whole=item.type == "integer",
         hint=_hint(item),
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from smart_app.model.rights import Right
+from smart_app.screening.wording import say_count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +199,7 @@ class FieldView:
     ``kind``: boxes (several options), open (one option, or words), area (lines or long words), quantity, moment (date
     and time), number, date, time or text. ``saved``: all that stands in it, as one text. ``second``: the unit's code
     or the time. ``chosen``: codes of options. ``other``: words beside the options, None where only options count.
+    ``longest``: the most characters that the field may hold, None where none is set or each line is an answer.
     """
 
     kind: str
@@ -313,7 +315,7 @@ class FormView:
     def to_look_at(self) -> str:
         """How much a hand-in still asks: "3 things to look at"."""
         things = len(self.missing) + len(self.differences)
-        return f"{things} {'thing' if things == 1 else 'things'} to look at"
+        return f"{say_count(things, 'thing')} to look at"
 
     @property
     def lowest_key(self) -> str:

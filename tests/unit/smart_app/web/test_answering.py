@@ -227,3 +227,17 @@ def test_warnings_about_the_instrument_stand_on_the_form(browser: Browser, calls
     calls.answers["view_form"] = replace(samples.FORM, warnings=(words,))
 
     assert words in browser.get(f"{SCREENING}/form").text
+
+
+def test_a_question_without_a_number_is_named_by_its_words(browser: Browser, calls: Calls) -> None:
+    refused = samples.REFUSED_FORM
+    gap, difference = (replace(one, number="") for one in (refused.missing[0], refused.differences[0]))
+    calls.answers["hand_in"] = HandInResult(handed_in=False, missing=(gap,), differences=(difference,), alerts_opened=0)
+    calls.answers["view_hand_in"] = replace(refused, missing=(gap,), differences=(difference,))
+
+    page = browser.post(f"{SCREENING}/form", {"device": "device-1", "seen.phq9-1": "0", "do": "hand-in"}).text
+
+    assert f">{gap.text} has no answer</a>" in page
+    assert f">{difference.text} differs from what is saved</a>" in page
+    assert f">{difference.text}: which answer stands?</legend>" in page
+    assert "Not finished yet: 2 things to look at" in page
