@@ -47,6 +47,22 @@ class BackendAnswer:
             return None
         return document if isinstance(document, dict) else None
 
+    def find_bundle(self) -> dict[str, Any] | None:
+        """Give the Bundle in the body, or None. Raises BackendFailed for one whose links or entries are no objects."""
+        bundle = self.find_json()
+        if bundle is None or bundle.get("resourceType") != "Bundle":
+            return None
+        entries = bundle.get("entry", [])
+        if not (_are_objects(bundle.get("link", [])) and _are_objects(entries)) or not all(
+            isinstance(entry.get(part, {}), dict) for entry in entries for part in ("resource", "search", "response")
+        ):
+            raise BackendFailed("The FHIR server behind this one answered with a malformed Bundle")
+        return bundle
+
+
+def _are_objects(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(part, dict) for part in value)
+
 
 class Backend:
     """One FHIR server. read_seconds: see READ_SECONDS. Raises InvalidBackend for an address that is none."""
@@ -96,8 +112,8 @@ class Backend:
     def search(self, resource_type: str, *pairs: tuple[str, str]) -> list[dict[str, Any]]:
         """Give the first resources that match search parameters. Raises as `find`."""
         answer = self.send("GET", resource_type, query=(*pairs, ("_count", str(_PAGE))))
-        entries = self._get_json(answer).get("entry", ())
-        found = (entry.get("resource", {}) for entry in entries)
+        self._get_json(answer)
+        found = (entry.get("resource", {}) for entry in (answer.find_bundle() or {}).get("entry", ()))
         return [resource for resource in found if resource.get("resourceType") == resource_type]
 
     def replace(self, resource: dict[str, Any]) -> None:

@@ -147,10 +147,10 @@ class BackendApi:
         self, request: FhirRequest, grant: Grant, answer: BackendAnswer, *, right: Right, with_total: bool = False
     ) -> BackendAnswer:
         """Leave out of a Bundle what is beyond reach, and the total where others may have been counted in."""
-        bundle = answer.find_json()
         if answer.status != 200:
             return answer
-        if bundle is None or bundle.get("resourceType") != "Bundle":
+        bundle = answer.find_bundle()
+        if bundle is None:
             raise Forbidden("The answer of the FHIR server behind this one is not one that scopes can be held against")
         lag = request.exchange.search_lag
         newest = self._clock() - lag if lag is not None else None
@@ -175,12 +175,12 @@ class BackendApi:
             for right, resource in self._list_changes(entries):
                 judge.check(right, resource)
         answer = self._send(request)
-        document = answer.find_json()
-        if document is None or document.get("resourceType") != "Bundle":
+        answered = answer.find_bundle()
+        if answered is None:
             return answer
         with self._reach.judging(grant, self._backend.find) as judge:
-            shown = [_hide_unreadable(entry, judge) for entry in document.get("entry", ())]
-        return _with_bundle(answer, self._rewriting.bundle(document | ({"entry": shown} if shown else {})))
+            shown = [_hide_unreadable(entry, judge) for entry in answered.get("entry", ())]
+        return _with_bundle(answer, self._rewriting.bundle(answered | ({"entry": shown} if shown else {})))
 
     def _list_changes(self, entries: Sequence[Entry]) -> Iterator[tuple[Right, Mapping[str, Any]]]:
         """Give what each entry does to which resource, references between entries resolved, Provenance last."""
@@ -256,9 +256,10 @@ def _list_written(request: FhirRequest, answer: BackendAnswer) -> Iterator[str]:
     if request.method not in {"POST", "PUT", "DELETE"} or request.path.endswith("_search"):
         return
     if not request.path.strip("/"):
-        for entry in (answer.find_json() or {}).get("entry", ()):
+        for entry in (answer.find_bundle() or {}).get("entry", ()):
             said = entry.get("response", {})
-            if str(said.get("status", "")).startswith("201") and (named := _parse_version(said.get("location", ""))):
+            named = _parse_version(str(said.get("location", "")))
+            if named is not None and str(said.get("status", "")).startswith("201"):
                 yield named
         return
     if request.method == "DELETE":

@@ -348,6 +348,28 @@ def test_an_answer_that_is_not_what_was_asked_for_does_not_pass(front: Front, pa
     assert front.send("GET", path, scope="user/*.cruds patient/*.cruds").status_code == 403
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"entry": None},
+        {"entry": {}},
+        {"entry": [None]},
+        {"entry": [{"resource": 3}]},
+        {"entry": [{"response": None}]},
+        {"link": [3]},
+    ],
+)
+def test_a_malformed_bundle_of_the_server_behind_ends_in_a_502_and_is_logged(
+    front: Front, parts: dict[str, Any]
+) -> None:
+    body = json.dumps({"resourceType": "Bundle", **parts})
+    front.server.answer = Response(body, content_type="application/fhir+json")
+    assert front.send("GET", "Observation?patient=pt-01").status_code == 502
+    assert front.send("POST", "", transaction(post_entry(observation("pt-01")))).status_code == 502
+    assert [logged["status"] for logged in front.wire.log()] == [502, 502]
+    assert requests.get(f"{front.wire.ehr.base_url}/", timeout=10).status_code == 502
+
+
 def test_the_launcher_offers_the_patients_of_the_server_behind(front: Front) -> None:
     page = requests.get(f"{front.wire.ehr.base_url}/", timeout=10).text
     assert 'value="pt-01"' in page
