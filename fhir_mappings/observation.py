@@ -154,9 +154,9 @@ def _value(definition: ScoreDefinition, score: Score) -> Json:
 def _reference_range(cutoff: Cutoff, definition: ScoreDefinition) -> Json:
     """Say which values screen negative, and for whom."""
     if cutoff.or_fewer:
-        limit: Json = {"low": _points(cutoff.at_least + 1, definition)}
+        limit: Json = {"low": _points(cutoff.points + 1, definition)}
     else:
-        limit = {"high": _points(cutoff.at_least - 1, definition)}
+        limit = {"high": _points(cutoff.points - 1, definition)}
     if cutoff.gender is not None:
         limit["appliesTo"] = [
             build_concept(Coding(system=ADMINISTRATIVE_GENDER, code=cutoff.gender, display=cutoff.gender.capitalize()))

@@ -203,7 +203,7 @@ def _cutoff(interval: Element, span: tuple[Points, Points]) -> Cutoff:
     bounds = [None if age is None else age.find_child(end) for end in ("low", "high")]
     age_min, age_max = (None if bound is None else bound.integer("value") for bound in bounds)
     return Cutoff(
-        at_least=points,
+        points=points,
         or_fewer=low is None,
         meaning=details.extension("meaning").string("valueString"),
         source=details.extension("source").string("valueString"),

@@ -36,14 +36,14 @@ class Band:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cutoff:
-    """A published screening cut-off: positive at `at_least` points or more.
+    """A published screening cut-off: positive at so many `points` or more.
 
-    `or_fewer`: higher is better, and it is positive at so many points or fewer. `default` marks the one that decides;
+    `or_fewer`: higher is better, and it is positive at so many or fewer. `default` marks the one that decides;
     others are for reading or for a site to choose. `gender` (R4 administrative-gender) and ages in years bound the
     population it was published for.
     """
 
-    at_least: Points
+    points: Points
     meaning: str
     source: str
     default: bool
@@ -54,7 +54,7 @@ class Cutoff:
 
     def is_met(self, value: Points) -> bool:
         """Tell whether the value screens positive."""
-        return value <= self.at_least if self.or_fewer else value >= self.at_least
+        return value <= self.points if self.or_fewer else value >= self.points
 
 
 class Formula(StrEnum):

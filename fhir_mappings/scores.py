@@ -55,7 +55,7 @@ class Score:
     @property
     def cutoff(self) -> Cutoff | None:
         """The cut-off that decides: of several the one that is hardest to meet, None where there is none."""
-        return max(self.cutoffs, key=lambda one: -one.at_least if one.or_fewer else one.at_least, default=None)
+        return max(self.cutoffs, key=lambda one: -one.points if one.or_fewer else one.points, default=None)
 
     def to_json(self) -> dict[str, Any]:
         """Give the object that stands in `scores` of the command line's output."""

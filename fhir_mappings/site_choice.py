@@ -34,34 +34,34 @@ def apply_choice(instrument: Instrument, choice: SiteChoice) -> Instrument:
         chosen = score
         for kind, figure in choice.figures.get(score.id, {}).items():
             chosen = _choose_figure(chosen, kind, figure)
-        at_least = choice.cutoffs.get(score.id)
-        if at_least is not None:
-            chosen, former = choose_cutoff(chosen, at_least)
-            moved[score.link_id, former] = at_least
+        points = choice.cutoffs.get(score.id)
+        if points is not None:
+            chosen, former = choose_cutoff(chosen, points)
+            moved[score.link_id, former] = points
         scores.append(chosen)
     return replace(
         instrument,
         scores=tuple(scores),
         next_instruments=tuple(
-            replace(follow, at_least=at_least, reason=f"{follow.reason} (at this site from {at_least})")
-            if (at_least := moved.get((follow.link_id, follow.at_least))) is not None
+            replace(follow, at_least=points, reason=f"{follow.reason} (at this site from {points})")
+            if (points := moved.get((follow.link_id, follow.at_least))) is not None
             else follow
             for follow in instrument.next_instruments
         ),
     )
 
 
-def choose_cutoff(definition: ScoreDefinition, at_least: Points) -> tuple[ScoreDefinition, Points]:
+def choose_cutoff(definition: ScoreDefinition, points: Points) -> tuple[ScoreDefinition, Points]:
     """Give the definition with another published cut-off deciding, and the points of the one that it replaces.
 
     Only one of the same population takes the place of a default. Raises: UnknownFigure where there is none such.
     """
     for wanted in definition.cutoffs:
-        if wanted.at_least != at_least:
+        if wanted.points != points:
             continue
         for former in definition.cutoffs:
             if former.default and _population(former) == _population(wanted):
-                return replace(definition, cutoffs=_exchange(definition, former, wanted)), former.at_least
+                return replace(definition, cutoffs=_exchange(definition, former, wanted)), former.points
     raise UnknownFigure(f"{definition.id}.cutoffs", "no such published cut-off for the same people")
 
 

@@ -79,7 +79,7 @@ def describe_cutoffs(cutoffs: Sequence[Cutoff]) -> str:
     if not cutoffs:
         return "the published cut-off"
     return "the published cut-off of " + " or ".join(
-        f"{cutoff.at_least}{_SEXES.get(cutoff.gender or '', '')}{describe_ages(cutoff)}" for cutoff in cutoffs
+        f"{cutoff.points}{_SEXES.get(cutoff.gender or '', '')}{describe_ages(cutoff)}" for cutoff in cutoffs
     )
 
 

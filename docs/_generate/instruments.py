@@ -195,10 +195,10 @@ def _cutoff_row(score: ScoreDefinition, cutoff: Cutoff) -> str:
     limits = [cutoff.gender or "", _age_limits(cutoff.age_min, cutoff.age_max)]
     meaning = ", ".join(part for part in (cutoff.meaning, *limits) if part)
     if score.levels:
-        level, *above = score.levels[int(cutoff.at_least) :]
+        level, *above = score.levels[int(cutoff.points) :]
         at = f"{level.label} or above" if above else level.label
     else:
-        at = f"{cutoff.at_least} or {'less' if cutoff.or_fewer else 'more'}"
+        at = f"{cutoff.points} or {'less' if cutoff.or_fewer else 'more'}"
     return f"| {at} | {meaning} | {_yes(cutoff.default)} | {cutoff.source} |"
 
 

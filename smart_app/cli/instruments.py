@@ -140,7 +140,7 @@ def _describe_score(score: ScoreDefinition) -> list[str]:
         sex = "" if cutoff.gender is None else f", {cutoff.gender}"
         least = "most" if cutoff.or_fewer else "least"
         decides = "" if cutoff.default else " [for a site to choose]"
-        lines.append(f"  at {least} {cutoff.at_least}{sex}{ages}: {cutoff.meaning} ({cutoff.source}){decides}")
+        lines.append(f"  at {least} {cutoff.points}{sex}{ages}: {cutoff.meaning} ({cutoff.source}){decides}")
     return lines
 
 

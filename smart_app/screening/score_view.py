@@ -161,6 +161,6 @@ def _build_ruler(definition: ScoreDefinition, score: Score) -> Ruler | None:
         ),
         low=place(score.bounds[0] if score.value is None else score.value, definition),
         high=place(score.bounds[1] if score.value is None else score.value, definition),
-        cutoff=None if cutoff is None else round(float(cutoff.at_least - low) / units * 100, 2),
+        cutoff=None if cutoff is None else round(float(cutoff.points - low) / units * 100, 2),
         words=f"{say_figure(score)}. {say_screen(score)}".strip(),
     )

@@ -149,7 +149,7 @@ def say_screen(score: Score) -> str:
 
 def say_cutoffs(cutoffs: Sequence[Cutoff]) -> str:
     """Give "cut-off 10", with the people that it was published for: "cut-off 4 for men or 3 for women"."""
-    told = (f"{say_points(one.at_least)}{_SEXES.get(one.gender or '', '')}{describe_ages(one)}" for one in cutoffs)
+    told = (f"{say_points(one.points)}{_SEXES.get(one.gender or '', '')}{describe_ages(one)}" for one in cutoffs)
     return f"cut-off {' or '.join(told)}"
 
 

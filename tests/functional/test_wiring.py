@@ -190,7 +190,7 @@ def test_a_sites_cutoff_and_figure_of_change_are_in_use(tmp_path: Path) -> None:
     cutoff, reliable = gad7.scores[0].cutoff, phq9.scores[0].find_change(ChangeKind.RELIABLE)
     assert cutoff is not None
     assert reliable is not None
-    assert (cutoff.at_least, reliable.points) == (8, 5)
+    assert (cutoff.points, reliable.points) == (8, 5)
 
 
 def test_every_figure_that_is_not_published_is_named_at_the_start(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_a_cutoff_published_for_that_age_decides_and_names_its_ages(weights: tup
     score = limited(15, *weights, *[0] * (9 - len(weights)))
     assert score.positive is positive
     assert score.cutoff is not None
-    assert (score.cutoff.at_least, score.band) == (11, None)
+    assert (score.cutoff.points, score.band) == (11, None)
     assert "range not established at this age" in describe_score(phq9().scores[0], score)
     assert "cut-off of 11 for ages 13 to 17" in describe_score(phq9().scores[0], score)
 

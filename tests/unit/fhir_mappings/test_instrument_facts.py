@@ -147,7 +147,7 @@ def test_score_ranges_bands_and_cutoffs_are_the_published_ones(name: str) -> Non
         assert [(b.min, b.max, b.label, b.chart_label) for b in score.bands] == [
             (b.min, b.max, b.label, CHART_LABELS[b.label]) for b in expected.bands
         ]
-        assert [(c.at_least, c.meaning, c.default, c.gender) for c in score.cutoffs] == [
+        assert [(c.points, c.meaning, c.default, c.gender) for c in score.cutoffs] == [
             (c.at_least, c.meaning, c.default, c.gender) for c in expected.cutoffs
         ]
 

@@ -161,8 +161,8 @@ def with_cutoffs(*cutoffs: Cutoff) -> Instrument:
     return replace(phq9(), scores=(replace(definition, cutoffs=cutoffs),))
 
 
-def cutoff(at_least: int, **overrides: object) -> Cutoff:
-    return replace(Cutoff(at_least=at_least, meaning="m", source="s", default=True), **overrides)  # type: ignore[arg-type]  # overrides are the test's own
+def cutoff(points: int, **overrides: object) -> Cutoff:
+    return replace(Cutoff(points=points, meaning="m", source="s", default=True), **overrides)  # type: ignore[arg-type]  # overrides are the test's own
 
 
 BY_SEX = with_cutoffs(cutoff(10, gender="male"), cutoff(8, gender="female"))
@@ -194,7 +194,7 @@ def test_of_several_cutoffs_the_one_that_is_hardest_to_meet_is_told(or_fewer: bo
     instrument = with_cutoffs(*several)
     (score,) = score_answers(instrument, answers_of(instrument, [1] * 9)).value.scores
     assert score.cutoff is not None
-    assert score.cutoff.at_least == hardest
+    assert score.cutoff.points == hardest
 
 
 def test_a_cutoff_bound_to_an_age_decides_only_for_that_age() -> None:

@@ -83,12 +83,12 @@ def test_five_or_six_points_of_the_phq9_is_the_sites_choice_and_says_what_five_w
 def test_a_cutoff_by_sex_is_exchanged_for_that_sex_alone() -> None:
     score = gad7().scores[0]
     men, women = (
-        Cutoff(at_least=points, meaning="m", source="s", default=True, gender=gender)
+        Cutoff(points=points, meaning="m", source="s", default=True, gender=gender)
         for points, gender in ((10, "male"), (9, "female"))
     )
-    lower = replace(women, at_least=8, default=False)
+    lower = replace(women, points=8, default=False)
     instrument = replace(gad7(), scores=(replace(score, cutoffs=(men, women, lower)),))
 
     (chosen,) = apply_choice(instrument, NHS_CUTOFF).scores
 
-    assert [(cutoff.at_least, cutoff.default) for cutoff in chosen.cutoffs] == [(10, True), (9, False), (8, True)]
+    assert [(cutoff.points, cutoff.default) for cutoff in chosen.cutoffs] == [(10, True), (9, False), (8, True)]
