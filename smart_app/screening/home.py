@@ -26,7 +26,7 @@ from smart_app.screening.wording import say_count, say_day, say_moment
 from smart_app.services import Acting, Services
 
 _KEYS = 6
-"""As many as the page shows without unfolding the rest."""
+"""So many instruments have a number key; the page folds away what has none, unless it is due."""
 
 
 def view_home(app: Services, who: Acting) -> HomeView:

@@ -97,6 +97,16 @@ class HomeView:
     due: tuple[DueItem, ...]
     told_beforehand: str
 
+    @property
+    def in_sight(self) -> tuple[DueItem, ...]:
+        """The instruments that the page shows at once: those with a number key, and every one that is due."""
+        return tuple(item for item in self.due if item.key or item.due)
+
+    @property
+    def folded(self) -> tuple[DueItem, ...]:
+        """The others, to be unfolded."""
+        return tuple(item for item in self.due if not (item.key or item.due))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrendPoint:

@@ -131,6 +131,19 @@ def test_an_incomplete_score_is_never_shown_as_a_number_or_a_negative(browser: B
     assert "negative" not in page.lower()
 
 
+def test_what_is_due_is_never_folded_away_with_the_other_instruments(browser: Browser, calls: Calls) -> None:
+    due, other = samples.HOME.due
+    last = replace(due, instrument_id="audit", short_name="AUDIT", key="")
+    folded = replace(other, instrument_id="k6", short_name="K6", key="")
+    calls.answers["view_home"] = replace(samples.HOME, due=(due, other, last, folded))
+
+    at_once, unfolded = browser.get(PAGES["home"]).text.split("<summary>1 more instrument</summary>")
+
+    assert 'name="instrument" value="audit"' in at_once
+    assert 'name="instrument" value="k6"' in unfolded
+    assert 'name="instrument" value="k6"' not in at_once
+
+
 def test_what_the_chart_shows_is_never_offered_to_be_called_absent(browser: Browser) -> None:
     none_found, found = browser.get(PAGES["unfinished"]).text.split('aria-labelledby="doubt-')[1:]
 
