@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from fhir_mappings.instrument import parse_instrument
+from fhir_mappings.scoring import score_answers
 from smart_app.model.ledger import RowState
 from smart_app.screening import workflow
 from tests.fakes.clinic import Clinic, phq9
+from tests.unit.fhir_mappings.synthetic import Given, build_bundle, cut_off, give, question, total
 
 
 @pytest.mark.parametrize(
@@ -56,3 +59,30 @@ def test_rule_3_an_incomplete_result_is_signed_as_incomplete_without_a_total(cli
     due = next(item for item in workflow.view_home(clinic.app, clinic.launch()).due if item.instrument_id == "phq-9")
     assert due.due
     assert "incomplete: no score" in due.reason
+
+
+@pytest.mark.parametrize(
+    ("given", "screen"),
+    [
+        ({}, None),
+        ({"gate": 0, "a": 0}, None),
+        ({"gate": 0, "a": 0, "b": 0}, False),
+        ({"gate": 0, "a": 1, "b": 0}, True),
+        ({"a": 0, "b": 0}, None),
+        ({"gate": 1, "a": 0, "b": 0}, None),
+        ({"gate": 1, "a": 0, "b": 0, "c": 1}, True),
+    ],
+)
+def test_rule_3_an_expression_makes_no_negative_of_a_score_or_an_item_that_is_open(
+    given: Given, screen: bool | None
+) -> None:
+    """The expression itself takes what is open for a No: `c` while `gate` is open, the total while an item is."""
+    questions = [question("gate"), question("a"), question("b"), question("c", when=[("gate", "=", 1)])]
+    sum_ = total(["a", "b"], (0, 4))
+    flag = total(["a"], (0, 1), intervals=[cut_off(1)], score_id="flag")
+    answers = "%resource.item.where(linkId = '{}').answer.value"
+    any_ = f"{answers.format('total')} >= 1 or {answers.format('c')}.weight() >= 1"
+    texts = {"total": sum_["expression"], "flag": f"iif({any_}, 1, 0)"}
+    instrument = parse_instrument(build_bundle(questions, [sum_, flag], texts))
+    report = score_answers(instrument, give(given)).value
+    assert report.scores[1].positive is screen
