@@ -21,7 +21,7 @@ from smart_app.model.ledger import LedgerRow, RowState
 from smart_app.writeback.claims import Claims
 from smart_app.writeback.door import EhrDoor
 from smart_app.writeback.guard import refers_to_patient
-from smart_app.writeback.note_search import find_note_search, has_reference_line
+from smart_app.writeback.note_search import find_note_search, tell_own_notes
 from smart_app.writeback.signed import carries, find_search
 
 _LONGEST_PAUSE = timedelta(hours=1)
@@ -105,9 +105,9 @@ def search_for(row: LedgerRow, approval: Approval, door: EhrDoor) -> Found | Non
         # Asked and not answered: to be asked again, and no part of any proof.
         return Found(matches=(), complete=False)
     if by_content:
-        read = [(note, has_reference_line(note, approval, door)) for note in result.resources]
-        unread = any(has is None for _, has in read)
-        return Found(matches=tuple(note for note, has in read if has), complete=result.complete and not unread)
+        told = tell_own_notes(result.resources, approval, door)
+        own = tuple(note for note, is_own in zip(result.resources, told, strict=True) if is_own)
+        return Found(matches=own, complete=result.complete and None not in told)
     ours = [match for match in result.resources if _is_ours(match, row, approval, door)]
     return Found(matches=tuple(ours), complete=result.complete)
 

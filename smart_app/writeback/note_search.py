@@ -6,20 +6,22 @@ FHIR R4 DocumentReference search by patient and category, then each content is r
 from __future__ import annotations
 
 from base64 import b64decode
-from binascii import Error as NotBase64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
 from fhir_mappings.r4 import parse_json_strict
 from launch.capabilities import Capabilities
-from launch.errors import LaunchError
 from launch.fhir_reader import FhirResource, Read
 from launch.urls import find_reference
 from smart_app.model.approval import Approval
 from smart_app.model.ledger import LedgerRow
 from smart_app.writeback.door import EhrDoor
 from smart_app.writeback.guard import refers_to_patient
+
+_PLAIN = "text/plain"
+_RICH = frozenset({"text/html", "application/xhtml+xml", "text/rtf", "application/rtf"})
+"""What an EHR may make of a plain text that it was given: not read here, so that it tells nothing."""
 
 
 def find_note_search(row: LedgerRow, approval: Approval, capabilities: Capabilities) -> list[tuple[str, str]]:
@@ -42,46 +44,66 @@ def find_note_search(row: LedgerRow, approval: Approval, capabilities: Capabilit
     return params
 
 
-def has_reference_line(note: FhirResource, approval: Approval, door: EhrDoor) -> bool | None:
-    """Tell whether a note of our patient has our line as a line of its own; None where its content cannot be read."""
-    subject = note.resource.get("subject")
-    if note.resource_type != "DocumentReference" or not refers_to_patient(
-        subject, approval.patient.patient_id, door.fhir_base_url
-    ):
-        return False
-    wanted = f"Reference {approval.reference_code}"
-    texts = [_read_text(attachment, door) for attachment in _attachments(note.resource)]
+def tell_own_notes(notes: Sequence[FhirResource], approval: Approval, door: EhrDoor) -> tuple[bool | None, ...]:
+    """Tell of each whether it is a note of our patient with our line as a line of its own; None: it cannot be read.
+
+    What stands in a Binary is read in one wave, under one deadline, however many notes there are.
+    """
+    attachments = [list(_attachments(note, approval, door)) for note in notes]
+    wanted = {one for own in attachments for attachment in own if (one := _find_binary(attachment, door)) is not None}
+    contents = (
+        door.reader.read_together({one: Read(resource_type="Binary", id=one) for one in wanted}) if wanted else {}
+    )
+    line = f"Reference {approval.reference_code}"
+    return tuple(
+        _has_line(
+            line, [_read_text(attachment, contents.get(_find_binary(attachment, door) or "")) for attachment in own]
+        )
+        for own in attachments
+    )
+
+
+def _has_line(wanted: str, texts: Sequence[str | None]) -> bool | None:
     if any(text is not None and wanted in (line.strip() for line in text.splitlines()) for text in texts):
         return True
     return None if None in texts else False
 
 
-def _attachments(note: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    contents = note.get("content")
-    for content in contents if isinstance(contents, list) else []:
-        attachment = content.get("attachment") if isinstance(content, Mapping) else None
-        if isinstance(attachment, Mapping):
-            yield attachment
+def _attachments(note: FhirResource, approval: Approval, door: EhrDoor) -> Iterator[Mapping[str, Any]]:
+    """Give what may hold our text: nothing of another patient's, and no scan."""
+    subject, contents = note.resource.get("subject"), note.resource.get("content")
+    if note.resource_type != "DocumentReference" or not isinstance(contents, list):
+        return
+    if not refers_to_patient(subject, approval.patient.patient_id, door.fhir_base_url):
+        return
+    found = [content.get("attachment") for content in contents if isinstance(content, Mapping)]
+    texts = [one for one in found if isinstance(one, Mapping) and _media_type(one) in {_PLAIN, *_RICH}]
+    # Where the EHR gives our text both as it was sent and in rich text, the former is enough.
+    yield from [one for one in texts if _media_type(one) == _PLAIN] or texts
 
 
-def _read_text(attachment: Mapping[str, Any], door: EhrDoor) -> str | None:
-    """Give the text of a plain-text attachment, "" of any other; None where it cannot be read."""
-    if not str(attachment.get("contentType", "")).lower().startswith("text/plain"):
-        return ""
-    content = attachment.get("data")
-    if content is None:
-        content = _read_binary(attachment.get("url"), door)
-    if not isinstance(content, str):
+def _media_type(attachment: Mapping[str, Any]) -> str:
+    return str(attachment.get("contentType", "")).partition(";")[0].strip().lower()
+
+
+def _find_binary(attachment: Mapping[str, Any], door: EhrDoor) -> str | None:
+    """Give the id of the Binary that holds the text, None where it stands here or elsewhere."""
+    url = attachment.get("url")
+    if _media_type(attachment) != _PLAIN or attachment.get("data") is not None or not isinstance(url, str):
+        return None
+    found = find_reference(url, fhir_base_url=door.fhir_base_url)
+    return found.id if found is not None and found.resource_type == "Binary" else None
+
+
+def _read_text(attachment: Mapping[str, Any], binary: object) -> str | None:
+    """Give the text of a plain-text attachment; None where it cannot be read."""
+    data = attachment.get("data")
+    if data is None and isinstance(binary, FhirResource):
+        data = binary.resource.get("data")
+    if _media_type(attachment) != _PLAIN or not isinstance(data, str):
         return None
     try:
-        return b64decode(content, validate=True).decode("utf-8", errors="replace")
-    except NotBase64:
+        # FHIR's base64Binary may be broken into lines.
+        return b64decode("".join(data.split()), validate=True).decode("utf-8", errors="replace")
+    except ValueError:
         return None
-
-
-def _read_binary(url: object, door: EhrDoor) -> object:
-    found = find_reference(url, fhir_base_url=door.fhir_base_url) if isinstance(url, str) else None
-    if found is None or found.resource_type != "Binary":
-        return None
-    read = door.reader.read_together({"content": Read(resource_type="Binary", id=found.id)})["content"]
-    return None if isinstance(read, LaunchError) or not isinstance(read, FhirResource) else read.resource.get("data")
