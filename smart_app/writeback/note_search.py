@@ -8,6 +8,7 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from itertools import islice
 from typing import Any
 
 from fhir_mappings.r4 import parse_json_strict
@@ -19,9 +20,12 @@ from smart_app.model.ledger import LedgerRow
 from smart_app.writeback.door import EhrDoor
 from smart_app.writeback.guard import refers_to_patient
 
+MOST_READ = 200
+"""Binaries that one look-up reads: the other launches at this EHR share its connections."""
+
 _PLAIN = "text/plain"
-_RICH = frozenset({"text/html", "application/xhtml+xml", "text/rtf", "application/rtf"})
-"""What an EHR may make of a plain text that it was given: not read here, so that it tells nothing."""
+_UNREAD = frozenset({"text/html", "application/xhtml+xml", "text/rtf", "application/rtf", ""})
+"""What an EHR may make of a plain text that it was given, and what names no kind: not read, it tells nothing."""
 
 
 def find_note_search(row: LedgerRow, approval: Approval, capabilities: Capabilities) -> list[tuple[str, str]]:
@@ -47,13 +51,12 @@ def find_note_search(row: LedgerRow, approval: Approval, capabilities: Capabilit
 def tell_own_notes(notes: Sequence[FhirResource], approval: Approval, door: EhrDoor) -> tuple[bool | None, ...]:
     """Tell of each whether it is a note of our patient with our line as a line of its own; None: it cannot be read.
 
-    What stands in a Binary is read in one wave, under one deadline, however many notes there are.
+    What stands in a Binary is read in one wave, under one deadline; beyond ``MOST_READ`` it stays unread.
     """
     attachments = [list(_attachments(note, approval, door)) for note in notes]
-    wanted = {one for own in attachments for attachment in own if (one := _find_binary(attachment, door)) is not None}
-    contents = (
-        door.reader.read_together({one: Read(resource_type="Binary", id=one) for one in wanted}) if wanted else {}
-    )
+    binaries = dict.fromkeys(_find_binary(attachment, door) for own in attachments for attachment in own)
+    wanted = {one: Read(resource_type="Binary", id=one) for one in binaries if one is not None}
+    contents = door.reader.read_together(dict(islice(wanted.items(), MOST_READ))) if wanted else {}
     line = f"Reference {approval.reference_code}"
     return tuple(
         _has_line(
@@ -77,7 +80,7 @@ def _attachments(note: FhirResource, approval: Approval, door: EhrDoor) -> Itera
     if not refers_to_patient(subject, approval.patient.patient_id, door.fhir_base_url):
         return
     found = [content.get("attachment") for content in contents if isinstance(content, Mapping)]
-    texts = [one for one in found if isinstance(one, Mapping) and _media_type(one) in {_PLAIN, *_RICH}]
+    texts = [one for one in found if isinstance(one, Mapping) and _media_type(one) in {_PLAIN, *_UNREAD}]
     # Where the EHR gives our text both as it was sent and in rich text, the former is enough.
     yield from [one for one in texts if _media_type(one) == _PLAIN] or texts
 

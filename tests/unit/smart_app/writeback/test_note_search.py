@@ -15,7 +15,7 @@ from launch.errors import LaunchError, NotFound
 from launch.fhir_reader import FhirResource, Read, Search, SearchResult
 from smart_app.model.approval import Approval
 from smart_app.writeback.door import EhrDoor
-from smart_app.writeback.note_search import find_note_search, tell_own_notes
+from smart_app.writeback.note_search import MOST_READ, find_note_search, tell_own_notes
 from tests.fakes.ehr_door import FakeChart, capabilities, open_fake_door
 from tests.fakes.signing import open_units, sign_reviewed
 
@@ -70,7 +70,7 @@ def test_text_that_is_broken_into_lines_of_base64_is_read(approval: Approval) ->
     assert is_own(note(None, data=data.decode()), approval, open_fake_door(FakeChart())) is True
 
 
-@pytest.mark.parametrize("content_type", ["text/html", "text/rtf", "application/rtf;charset=utf-8"])
+@pytest.mark.parametrize("content_type", ["text/html", "text/rtf", "application/rtf;charset=utf-8", ""])
 def test_rich_text_tells_nothing_unless_the_plain_text_stands_beside_it(approval: Approval, content_type: str) -> None:
     door, rich = (
         open_fake_door(FakeChart()),
@@ -88,12 +88,12 @@ class Binaries(FakeChart):
     def __init__(self, texts: dict[str, str]) -> None:
         super().__init__()
         self.texts = texts
-        self.waves = 0
+        self.waves: list[int] = []
 
     def read_together(
         self, wanted: Mapping[str, Read | Search]
     ) -> dict[str, FhirResource | SearchResult | LaunchError]:
-        self.waves += 1
+        self.waves.append(len(wanted))
         return {
             name: FhirResource(
                 resource_type="Binary",
@@ -112,7 +112,14 @@ def test_the_content_of_many_notes_is_read_in_one_wave(approval: Approval) -> No
     chart = Binaries({"b1": f"one\n{line}\n", "b2": "two"})
     notes = [note(None, url=f"Binary/b{number}") for number in (1, 2, 3)]
     assert tell_own_notes(notes, approval, open_fake_door(chart)) == (True, False, None)
-    assert chart.waves == 1
+    assert chart.waves == [3]
+
+
+def test_of_ten_thousand_notes_those_beyond_the_bound_stay_unread(approval: Approval) -> None:
+    chart = Binaries({f"b{number}": "another" for number in range(10_000)})
+    told = tell_own_notes([note(None, url=f"Binary/{one}") for one in chart.texts], approval, open_fake_door(chart))
+    assert chart.waves == [MOST_READ]
+    assert told == (False,) * MOST_READ + (None,) * (10_000 - MOST_READ)
 
 
 def test_another_kind_of_content_is_not_ours(approval: Approval) -> None:
