@@ -205,7 +205,8 @@ def test_what_is_signed_takes_no_change_of_any_kind(
         answer = browser.send((path, values))
         if verb == "sign":  # answered with the outcome page: it is signed, by whom and where it went
             assert answer.status == 409
-            assert "Signed today" in answer.text
+            assert "Nothing was signed a second time" in answer.root.xpath("//*[@role='alert']")[0].text_content()
+            assert audited(site, AuditAction.SIGNED) == 1
         else:
             assert_refused(answer, log, 409, "illegal-move")
     assert saved_answers(site, screening_id_of(form)) == before
