@@ -22,8 +22,6 @@ LocationStyle = Literal["absolute", "absolute-unversioned", "relative", "none"]
 CreateBody = Literal["representation", "empty"]
 ScopeSpelling = Literal["v1", "v2"]
 UnknownParameters = Literal["refuse", "ignore"]
-# fhirpathpy raises Exception itself for what it cannot read, and whatever else its functions stumble over.
-_ENGINE_FAULTS = (Exception,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +59,7 @@ class Rule:
         """Raise InvalidPersona unless the expression can be evaluated."""
         try:
             self.holds({"resourceType": self.type}, user=None)
-        except _ENGINE_FAULTS as exc:
+        except Exception as exc:  # fhirpathpy raises Exception itself
             raise InvalidPersona(f"rules: requires of a rule on {self.type} is no FHIRPath expression") from exc
 
 
