@@ -11,7 +11,7 @@ from fhir_mappings.r4 import Json, format_json
 
 def check_r4(resource: Json) -> None:
     """Check one resource. Raises: MalformedResource naming the first element that is not of R4 shape."""
-    # Imported here: the models take about a second, and a running app needs them only for a site's own files.
+    # Imported here: the models take about a second, and `instruments check` alone needs them.
     from fhir.resources.R4B import get_fhir_model_class  # noqa: PLC0415  # see above
     from pydantic import ValidationError  # noqa: PLC0415  # comes with the models
 

@@ -11,10 +11,11 @@ from typing import Literal
 
 from fhir_mappings.answer_value import AnswerValue, Quantity
 from fhir_mappings.answers import Answer, AnswerStatus
-from fhir_mappings.errors import Issue, Severity
+from fhir_mappings.errors import Issue, MappingError, Severity
 from fhir_mappings.fhirpath_scoring import evaluate_scores
 from fhir_mappings.instrument import Instrument, Item, ScoreDefinition, ScoreKind
-from fhir_mappings.r4 import parse_partial_date_time
+from fhir_mappings.r4 import parse_json_strict, parse_partial_date_time
+from fhir_mappings.r4_shape import check_r4
 from fhir_mappings.site_questionnaire import check_site_instrument, parse_site_instrument
 from fhir_mappings.systems import CANONICAL_BASE
 
@@ -39,6 +40,15 @@ def lint_instrument(body: bytes) -> tuple[Finding, ...]:
         instrument = parse_site_instrument(body)
         findings += [*check_instrument(instrument), *_try_expressions(instrument)]
     return tuple(sorted(findings, key=lambda finding: finding.grade))
+
+
+def check_shape(body: bytes) -> tuple[Finding, ...]:
+    """Check by the models of fhir.resources whether R4 knows every element of it; those take a second to load."""
+    try:
+        check_r4(parse_json_strict(body))
+    except MappingError as fault:
+        return (_error(fault.code, fault.expression, fault.problem),)
+    return ()
 
 
 def is_usable(findings: list[Finding] | tuple[Finding, ...]) -> bool:

@@ -11,7 +11,7 @@ import click
 from fhir_mappings.instrument import Instrument, ScoreDefinition
 from fhir_mappings.r4 import format_json
 from smart_app.cli.lazy import Failure
-from smart_app.instrument_lint import is_usable, lint_instrument
+from smart_app.instrument_lint import check_shape, is_usable, lint_instrument
 from smart_app.library import Library, load_catalog, read_own_definitions
 from smart_app.licensed_text import find_missing_text
 
@@ -73,7 +73,10 @@ def check_command(file: Path, *, as_json: bool) -> None:
     """Check a site's own instrument, a Bundle or a bare R4 Questionnaire; exit 1 when it cannot be used."""
     if file.stat().st_size > _LARGEST:
         raise Failure(f"{file} is longer than {_LARGEST} bytes")
-    findings = lint_instrument(file.read_bytes())
+    body = file.read_bytes()
+    findings = lint_instrument(body)
+    if is_usable(findings):
+        findings = (*check_shape(body), *findings)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings]))
     else:

@@ -10,8 +10,8 @@ import pytest
 
 from fhir_mappings.instrument import Instrument
 from fhir_mappings.r4 import format_json
-from smart_app.instrument_lint import check_instrument, is_usable, lint_instrument
-from smart_app.library import load_library
+from smart_app.instrument_lint import check_instrument, check_shape, is_usable, lint_instrument
+from smart_app.library import load_catalog, load_library
 from tests.unit.fhir_mappings.any_questionnaire import SLEEP, changed, find_item
 
 PHQ9, GAD7 = load_library(("phq-9", "gad-7"))
@@ -115,3 +115,16 @@ def test_a_broken_bundle_is_refused_by_the_rule_it_breaks() -> None:
 def test_errors_come_first() -> None:
     broken = replace(PHQ9, attribution="", age_range=(None, None), risk_rules=())
     assert [grade for grade, _ in found(broken)] == ["ERROR", "ERROR", "WARNING"]
+
+
+@pytest.mark.parametrize("instrument", load_catalog().find_all(), ids=lambda instrument: instrument.id)
+def test_what_ships_has_the_shape_of_r4(instrument: Instrument) -> None:
+    assert check_shape(format_json(instrument.bundle).encode()) == ()
+
+
+def test_an_element_that_r4_does_not_know_is_an_error_and_is_not_quoted() -> None:
+    bundle = json.loads(format_json(PHQ9.bundle))
+    bundle["entry"][0]["resource"]["private"] = "words"
+    (finding,) = check_shape(json.dumps(bundle).encode())
+    assert (finding.grade, finding.code) == ("ERROR", "malformed-resource")
+    assert "private" not in finding.where + finding.text
