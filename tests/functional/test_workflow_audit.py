@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+
 from smart_app.model.audit import AuditAction
 from smart_app.screening import workflow
 from tests.fakes.clinic import Clinic, phq9
